@@ -1,0 +1,125 @@
+# pixpool: make run, make test; make help lists the rest.
+#
+#   imgcore/*.c imgcore/kernels/*.c  -> libimgcore.a     pixels
+#   fcgi/*.c but main.c              -> libfcgiapp.a     processes, sockets, requests
+#   fcgi/main.c + both               -> build/pixpool
+# The same again below build/test with PIXPOOL_TEST_OPS, for the crash storm. Libraries of tests are not needed to build.
+
+BUILD ?= build
+CC ?= cc
+PKGS := libjpeg libpng libwebp libwebpdemux libseccomp jansson libsodium inih
+OPT ?= -O2 -g
+WARN := -Wall -Wextra -Wshadow -Wconversion -Wvla -Werror
+CPPFLAGS += -D_GNU_SOURCE $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
+# Weights are computed in doubles and must come out alike everywhere: no fused multiply-add.
+CFLAGS += -std=gnu17 $(OPT) $(WARN) -ffp-contract=off -fstack-protector-strong -fno-omit-frame-pointer -pthread $(SANITIZE)
+LDFLAGS += -pthread -Wl,-z,relro,-z,now $(SANITIZE)
+LDLIBS += $(shell pkg-config --libs $(PKGS) 2>/dev/null) -lfcgi -lm
+
+ARCH := $(shell $(CC) -dumpmachine | cut -d- -f1)
+KERNEL_ISAS := c $(if $(filter x86_64,$(ARCH)),avx2,)
+
+IMGCORE_SRC := $(wildcard imgcore/*.c) $(foreach i,$(KERNEL_ISAS),$(wildcard imgcore/kernels/*_$(i).c))
+FCGI_SRC := $(filter-out fcgi/main.c,$(wildcard fcgi/*.c))
+UNIT_SRC := $(wildcard tests/unit/test_*.c tests/kernels/test_*.c)
+
+objs = $(patsubst %.c,$(1)/%.o,$(2))
+UNIT_BIN := $(patsubst %.c,$(BUILD)/%,$(UNIT_SRC))
+
+.PHONY: all
+all: $(BUILD)/pixpool ## build pixpool
+
+$(BUILD)/pixpool: $(BUILD)/fcgi/main.o $(BUILD)/libfcgiapp.a $(BUILD)/libimgcore.a
+	$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+$(BUILD)/test/pixpool: $(BUILD)/test/fcgi/main.o $(BUILD)/test/libfcgiapp.a $(BUILD)/test/libimgcore.a
+	$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+
+$(BUILD)/libimgcore.a: $(call objs,$(BUILD),$(IMGCORE_SRC))
+$(BUILD)/libfcgiapp.a: $(call objs,$(BUILD),$(FCGI_SRC))
+$(BUILD)/test/libimgcore.a: $(call objs,$(BUILD)/test,$(IMGCORE_SRC))
+$(BUILD)/test/libfcgiapp.a: $(call objs,$(BUILD)/test,$(FCGI_SRC))
+%.a:
+	rm -f $@ && $(AR) rcs $@ $^
+
+# A kernel's file name ends in its ISA, which decides its flags.
+$(BUILD)/%_avx2.o $(BUILD)/test/%_avx2.o: CFLAGS += -mavx2 -O3
+$(BUILD)/%_c.o $(BUILD)/test/%_c.o: CFLAGS += -O3
+
+$(BUILD)/test/%.o: %.c
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) -DPIXPOOL_TEST_OPS $(CFLAGS) -MMD -MP -c -o $@ $<
+$(BUILD)/%.o: %.c
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
+
+# Objects of tests are kept, as all others are.
+.SECONDARY:
+
+# Unit tests: one program a module, Check inside.
+$(BUILD)/tests/%: $(BUILD)/tests/%.o $(BUILD)/libfcgiapp.a $(BUILD)/libimgcore.a
+	$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS) $(shell pkg-config --libs check)
+
+-include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
+
+# The commands. Each installs what it needs first, then builds in a make of its own: what this one found out about the
+# machine's compiler may be from before.
+PORT ?= 8080
+RUN_DIR ?= $(BUILD)/run
+IMAGES ?= /usr/share/backgrounds/mate
+FUZZ_SECONDS ?= 30
+export BUILD
+
+.PHONY: run
+run: ## start pixpool and its page; PORT=8080 RUN_DIR=build/run IMAGES=directory
+	@tools/deps.sh run
+	@$(MAKE) --no-print-directory all
+	@PORT='$(PORT)' RUN_DIR='$(RUN_DIR)' IMAGES='$(IMAGES)' exec tools/run.sh
+
+.PHONY: test programs
+programs: $(BUILD)/pixpool $(BUILD)/test/pixpool $(UNIT_BIN)
+test: ## build and run every test; SUITES="tests/unit tests/browser" for some
+	@tools/deps.sh test
+	@$(MAKE) --no-print-directory programs
+	@tools/test.sh $(SUITES)
+
+# Sanitizers: builds of their own; the browser would add nothing.
+SANITIZED_SUITES ?= tests/unit tests/kernels tests/integration
+
+.PHONY: check-asan check-tsan
+check-asan: ## the tests under AddressSanitizer and UndefinedBehaviorSanitizer
+	@$(MAKE) --no-print-directory test BUILD=build/asan SUITES="$(SANITIZED_SUITES)" OPT="-O1 -g" \
+	    SANITIZE="-fsanitize=address,undefined -fno-sanitize-recover=undefined"
+check-tsan: ## the tests under ThreadSanitizer
+	@$(MAKE) --no-print-directory test BUILD=build/tsan SUITES="$(SANITIZED_SUITES)" OPT="-O1 -g" \
+	    SANITIZE="-fsanitize=thread"
+
+# Fuzzing: everything built by clang, once, then each target for a while. gcc's build is the one that judges warnings.
+FUZZ_SRC := $(wildcard tests/fuzz/fuzz_*.c)
+FUZZ_BIN := $(patsubst %.c,$(BUILD)/%,$(FUZZ_SRC))
+
+.PHONY: fuzz fuzz-programs
+fuzz: ## run every fuzz target for FUZZ_SECONDS=30
+	@tools/deps.sh dev
+	@$(MAKE) --no-print-directory fuzz-programs BUILD=build/fuzz CC=clang OPT="-O1 -g" WARN= \
+	    SANITIZE="-fsanitize=address,fuzzer-no-link"
+	@BUILD=build/fuzz FUZZ_SECONDS=$(FUZZ_SECONDS) tools/fuzz.sh
+fuzz-programs: $(FUZZ_BIN)
+$(BUILD)/tests/fuzz/fuzz_%: $(BUILD)/tests/fuzz/fuzz_%.o $(BUILD)/libfcgiapp.a $(BUILD)/libimgcore.a
+	$(CC) $(LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(LDLIBS)
+
+C_FILES = $(shell find imgcore fcgi tests -name '*.[ch]')
+
+.PHONY: format lint
+format: ## clang-format every C file
+	@tools/deps.sh dev
+	clang-format -i --style=file $(C_FILES)
+lint: ## formatting, headers alone, layering, linked libraries, shell scripts, the page's script
+	@tools/deps.sh dev
+	@$(MAKE) --no-print-directory all
+	@CC='$(CC)' CFLAGS='$(CPPFLAGS) $(CFLAGS)' tools/lint.sh
+
+.PHONY: clean help
+clean: ## remove everything built
+	rm -rf build
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1@\2/p' $(firstword $(MAKEFILE_LIST)) | awk -F@ '{ printf "%-18s%s\n", $$1, $$2 }'

@@ -1,0 +1,230 @@
+/* GET and HEAD /img/{path}?{options} and /img/{options}/{path}: an image below image_root.
+ *
+ * What is cheap comes first, and each step may end the request: options, the file's name, its ETag, its header. Only
+ * what is left waits for a worker, with a descriptor and not with bytes. */
+#include <errno.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "etag.h"
+#include "image_reply.h"
+#include "log.h"
+#include "negotiate.h"
+#include "route.h"
+#include "source.h"
+#include "uri.h"
+
+struct img {
+    char path[PATH_MAX]; /* decoded; without the second extension once that has become the format */
+    struct query asked;  /* what the URL says */
+    struct query query;  /* the same with presets, ready for use */
+    bool path_form;
+    struct source source;
+    char etag[ETAG_SIZE];
+};
+
+/* ---- the URL ------------------------------------------------------------------------------------------------- */
+
+/* The options segment, n bytes of text. */
+static bool parse_segment(struct img *g, const struct config *c, const char *text, size_t n, struct reply *a)
+{
+    struct query_error e = { .option = "" };
+    char segment[2048];
+    if (n >= sizeof segment) {
+        reply_problem(a, 400, "option_malformed", "the options are longer than %zu bytes", sizeof segment - 1);
+        return false;
+    }
+    memcpy(segment, text, n);
+    segment[n] = '\0';
+    if (strcasestr(segment, "%2f")) {
+        reply_problem(a, 400, "option_malformed", "the value of an option can't contain a slash here");
+        return false;
+    }
+    if (!query_parse_list(&g->asked, c, segment, &e)) {
+        image_reply_option(a, &e);
+        return false;
+    }
+    if (query_given(&g->asked, "format")) {
+        reply_problem_option(a, "format", "option_clash",
+                             "in a path the format is a second extension: /img/w=300/photo.jpg.webp");
+        return false;
+    }
+    return true;
+}
+
+/* Presets and checks. On a copy, because a second extension is one more option that is known only later. */
+static bool finish(struct img *g, const struct config *c, struct reply *a)
+{
+    struct query_error e = { .option = "" };
+    g->query = g->asked;
+    if (query_finish(&g->query, c, &e))
+        return true;
+    image_reply_option(a, &e);
+    return false;
+}
+
+static bool parse_url(struct img *g, const struct request *rq, const char *path, struct reply *a)
+{
+    const struct config *c = rq->gw->cfg;
+    struct query_error e = { .option = "" };
+    const char *slash = strchr(path, '/'), *why;
+    query_init(&g->asked);
+    g->path_form = slash && query_is_options(path, (size_t)(slash - path));
+    if (g->path_form && !parse_segment(g, c, path, (size_t)(slash - path), a))
+        return false;
+    if (!query_parse(&g->asked, c, rq->query, &e)) {
+        image_reply_option(a, &e);
+        return false;
+    }
+    if (!uri_decode_path(g->path_form ? slash + 1 : path, g->path, sizeof g->path, &why)) {
+        reply_problem(a, 400, "path_malformed", "the path is not valid: %s", why);
+        return false;
+    }
+    return finish(g, c, a);
+}
+
+/* ---- the file ------------------------------------------------------------------------------------------------ */
+
+/* a.jpg.webp: the second extension where it names a format, "" otherwise. */
+static char *second_extension(char *path)
+{
+    char *name = strrchr(path, '/');
+    name = name ? name + 1 : path;
+    char *last = strrchr(name, '.');
+    if (!last || !memchr(name, '.', (size_t)(last - name)))
+        return path + strlen(path);
+    static const char *const formats[] = { ".jpg", ".jpeg", ".png", ".webp" };
+    for (size_t i = 0; i < sizeof formats / sizeof *formats; i++)
+        if (!strcasecmp(last, formats[i]))
+            return last;
+    return path + strlen(path);
+}
+
+/* Cuts the second extension off and makes it the format. false: a holds the error. */
+static bool take_extension(struct img *g, const struct config *c, char *dot, struct reply *a)
+{
+    struct query_error e = { .option = "" };
+    if (!query_set(&g->asked, c, "format", dot + 1, strlen(dot + 1), &e)) {
+        image_reply_option(a, &e);
+        return false;
+    }
+    *dot = '\0';
+    return finish(g, c, a);
+}
+
+static void reply_missing(int err, const char *path, struct reply *a)
+{
+    if (err == ENOENT) {
+        reply_problem(a, 404, "no_such_image", "there is no image at %.200s", path);
+        return;
+    }
+    log_line(LOG_LV_ERROR, "event=source_open error=\"%s\"", strerror(err));
+    reply_busy(a, 1, "the source can't be opened at the moment");
+}
+
+static bool open_source(struct img *g, const struct config *c, struct reply *a)
+{
+    if (!*c->image_root) {
+        reply_problem(a, 404, "no_image_root", "this instance serves no files: image_root is not configured");
+        return false;
+    }
+    int err = source_open(c->image_root, g->path, &g->source);
+    char *dot = second_extension(g->path);
+    if (err == ENOENT && g->path_form && *dot) {
+        char whole[PATH_MAX];
+        strcpy(whole, g->path);
+        *dot = '\0';
+        err = source_open(c->image_root, g->path, &g->source);
+        strcpy(g->path, whole);
+        if (!err && !take_extension(g, c, dot, a))
+            return false;
+    }
+    if (err) {
+        reply_missing(err, g->path, a);
+        return false;
+    }
+    if (g->source.size <= c->max_body)
+        return true;
+    struct ic_error e;
+    ic_fail(&e, IC_E_LIMIT, "the source has %lld bytes, allowed are %lld", (long long)g->source.size,
+            (long long)c->max_body);
+    reply_error(a, &e, 0);
+    return false;
+}
+
+/* ---- caches -------------------------------------------------------------------------------------------------- */
+
+/* Before any look into the file: format=auto counts as what Accept says, the rest follows from the bytes. */
+static void make_etag(struct img *g, const struct request *rq)
+{
+    char options[QUERY_CANONICAL];
+    bool webp =
+        g->query.format_auto && negotiate_accepts(request_param(rq, "HTTP_ACCEPT"), ic_format_mime(IC_FORMAT_WEBP));
+    query_canonical(&g->query, options, sizeof options);
+    struct etag_parts parts = { .path = g->path,
+                                .options = options,
+                                .format = webp ? "webp" : "",
+                                .versions = ic_versions(),
+                                .size = g->source.size,
+                                .mtime = g->source.mtime };
+    etag_make(&parts, g->etag);
+}
+
+static void cache_headers(const struct img *g, const struct config *c, struct reply *a)
+{
+    char date[48];
+    struct tm tm;
+    long long maxage = g->query.maxage_s >= 0 ? g->query.maxage_s : c->maxage_s;
+    reply_header(a, "ETag", "%s", g->etag);
+    reply_header(a, "Cache-Control", "public, max-age=%lld", maxage);
+    if (gmtime_r(&g->source.mtime.tv_sec, &tm) && strftime(date, sizeof date, "%a, %d %b %Y %H:%M:%S GMT", &tm))
+        reply_header(a, "Last-Modified", "%s", date);
+    if (g->query.format_auto)
+        reply_header(a, "Vary", "Accept");
+}
+
+/* ---- the image ----------------------------------------------------------------------------------------------- */
+
+static void answer(struct img *g, struct request *rq, struct reply *a)
+{
+    const struct config *c = rq->gw->cfg;
+    struct image_reply im;
+    struct ic_error e = { 0 };
+    make_etag(g, rq);
+    if (etag_matches(request_param(rq, "HTTP_IF_NONE_MATCH"), g->etag)) {
+        cache_headers(g, c, a);
+        reply_body(a, 304, NULL, NULL, 0);
+        return;
+    }
+    if (!image_reply_probe(g->source.fd, g->source.size, &im.info, &e)) {
+        reply_error(a, &e, 1);
+        return;
+    }
+    if (!image_reply_plan(rq, &g->query, &im, a))
+        return;
+    if (!rq->head && !request_admit(rq, LANE_INTERACTIVE, im.reserve, a))
+        return;
+    cache_headers(g, c, a);
+    struct pool_input in = { .p = NULL, .fd = g->source.fd, .n = (size_t)g->source.size };
+    if (rq->head)
+        image_reply_head(&im, a);
+    else
+        image_reply_run(rq, &im, in, a);
+}
+
+void api_img(struct request *rq, const char *path, struct reply *a)
+{
+    struct img *g = calloc(1, sizeof *g); /* not on the stack: two paths and two queries, and threads have small ones */
+    rq->log.route = "img";
+    if (!g) {
+        reply_problem(a, 500, "memory", "out of memory");
+        return;
+    }
+    g->source.fd = -1;
+    if (route_method(rq, "GET, HEAD", a) && parse_url(g, rq, path, a) && open_source(g, rq->gw->cfg, a))
+        answer(g, rq, a);
+    source_close(&g->source);
+    free(g);
+}

@@ -1,0 +1,215 @@
+/* Request bodies: read to their last byte before anything is answered, or never read and the connection given up.
+ *
+ * CONTENT_LENGTH may be absent, -1 or a lie, so limits count the bytes that come. The deadline for reading shuts only the
+ * reading half of the socket: the 408 can still be sent. Buffers come back through a bounded free list, because fresh
+ * pages cost more than the copy into them. */
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "clock.h"
+#include "request.h"
+
+#define CHUNK        (256u << 10) /* read at a time, and the first buffer where the length is unknown */
+#define RATE         1024         /* bytes a millisecond: a peer at least as fast never meets the timeout */
+#define END_INPUT_MS 200
+
+/* ---- warm buffers ----------------------------------------------------------------------------------------- */
+
+#define WARM_BUFFERS 8
+#define WARM_BYTES   (64u << 20)
+
+static struct {
+    pthread_mutex_t lock; /* guards the rest */
+    size_t bytes;
+    struct {
+        uint8_t *p; /* owned */
+        size_t cap;
+    } buffers[WARM_BUFFERS];
+} warm = { .lock = PTHREAD_MUTEX_INITIALIZER };
+
+/* At least n bytes; a buffer more than four times too large is left for those who need it. */
+static uint8_t *warm_take(size_t n, size_t *cap)
+{
+    uint8_t *p = NULL;
+    pthread_mutex_lock(&warm.lock);
+    for (int i = 0; i < WARM_BUFFERS && p == NULL; i++) {
+        if (warm.buffers[i].p == NULL || warm.buffers[i].cap < n || warm.buffers[i].cap / 4 > n)
+            continue;
+        p = warm.buffers[i].p;
+        *cap = warm.buffers[i].cap;
+        warm.buffers[i].p = NULL;
+        warm.bytes -= *cap;
+    }
+    pthread_mutex_unlock(&warm.lock);
+    if (p == NULL) {
+        *cap = n;
+        p = malloc(n);
+    }
+    return p;
+}
+
+static void warm_give(uint8_t *p, size_t cap)
+{
+    pthread_mutex_lock(&warm.lock);
+    for (int i = 0; i < WARM_BUFFERS && p != NULL && warm.bytes + cap <= WARM_BYTES; i++) {
+        if (warm.buffers[i].p != NULL)
+            continue;
+        warm.buffers[i].p = p;
+        warm.buffers[i].cap = cap;
+        warm.bytes += cap;
+        p = NULL;
+    }
+    pthread_mutex_unlock(&warm.lock);
+    free(p);
+}
+
+void request_free_body(struct request *rq)
+{
+    if (rq->body != NULL)
+        warm_give(rq->body, rq->body_cap);
+    rq->body = NULL;
+    rq->body_n = rq->body_cap = 0;
+}
+
+/* ---- reading ---------------------------------------------------------------------------------------------- */
+
+/* The stream has ended as it should, and not because the connection did. */
+static bool ended(const struct request *rq)
+{
+    return FCGX_HasSeenEOF(rq->fx.in) == EOF && FCGX_GetError(rq->fx.in) == 0;
+}
+
+/* Up to n bytes after body_n. Each chunk moves the deadline by what it is worth. */
+static size_t read_some(struct request *rq, size_t n, int64_t until_ms)
+{
+    size_t before = rq->body_n;
+    while (rq->body_n - before < n && FCGX_HasSeenEOF(rq->fx.in) == 0) {
+        size_t left = n - (rq->body_n - before);
+        dispatch_read_deadline(rq->gw->dispatch, rq->conn, until_ms + (int64_t)(rq->body_n / RATE));
+        int got = FCGX_GetStr((char *)rq->body + rq->body_n, (int)(left < CHUNK ? left : CHUNK), rq->fx.in);
+        if (got <= 0)
+            break;
+        rq->body_n += (size_t)got;
+    }
+    return rq->body_n - before;
+}
+
+static bool too_large(struct request *rq, struct reply *a)
+{
+    reply_problem(a, 413, "body_too_large", "the body is larger than %lld bytes", (long long)rq->gw->cfg->max_body);
+    return false;
+}
+
+/* Doubles the buffer, up to the limit, within the memory budget. */
+static bool grow(struct request *rq, struct reply *a)
+{
+    size_t max = (size_t)rq->gw->cfg->max_body, cap = 0;
+    if (rq->body_cap >= max)
+        return too_large(rq, a);
+    size_t want = rq->body_cap == 0 ? CHUNK : rq->body_cap * 2;
+    want = want < max ? want : max;
+    if (!pool_grow(&rq->ticket, want - rq->body_cap)) {
+        reply_busy(a, 1, "the memory for bodies is used up");
+        return false;
+    }
+    uint8_t *p = warm_take(want, &cap);
+    if (p == NULL) {
+        reply_busy(a, 1, "out of memory");
+        return false;
+    }
+    if (rq->body_n > 0)
+        memcpy(p, rq->body, rq->body_n);
+    if (rq->body != NULL)
+        warm_give(rq->body, rq->body_cap);
+    rq->body = p;
+    rq->body_cap = want; /* what the ticket covers, though the buffer may be larger */
+    return true;
+}
+
+static bool read_known(struct request *rq, int64_t until_ms, struct reply *a)
+{
+    size_t n = (size_t)rq->content_length;
+    rq->body = warm_take(n > 0 ? n : 1, &rq->body_cap);
+    if (rq->body == NULL) {
+        reply_busy(a, 1, "out of memory");
+        return false;
+    }
+    read_some(rq, n, until_ms);
+    return true;
+}
+
+static bool read_unknown(struct request *rq, int64_t until_ms, struct reply *a)
+{
+    do {
+        if (!grow(rq, a))
+            return false;
+        read_some(rq, rq->body_cap - rq->body_n, until_ms);
+    } while (rq->body_n == rq->body_cap && FCGX_HasSeenEOF(rq->fx.in) == 0 &&
+             rq->body_n < (size_t)rq->gw->cfg->max_body);
+    return true;
+}
+
+/* The byte after the last must not exist. */
+static bool surplus(struct request *rq)
+{
+    return FCGX_HasSeenEOF(rq->fx.in) == 0 && FCGX_GetChar(rq->fx.in) != EOF;
+}
+
+static bool judge(struct request *rq, bool more, struct reply *a)
+{
+    rq->body_done = !more && ended(rq);
+    if (more && rq->content_length < 0)
+        return too_large(rq, a);
+    if (more)
+        reply_problem(a, 400, "body_long", "the body is longer than its Content-Length of %lld bytes",
+                      (long long)rq->content_length);
+    else if (rq->conn->expired)
+        reply_problem(a, 408, "body_timeout", "the body came too slowly: %zu bytes in time", rq->body_n);
+    else if (!rq->body_done || (rq->content_length >= 0 && rq->body_n != (size_t)rq->content_length))
+        reply_problem(a, 400, "body_short", "the body ended after %zu bytes", rq->body_n);
+    else if (rq->body_n == 0)
+        reply_problem(a, 400, "body_empty", "the body is empty: send the image in it");
+    else
+        return true;
+    return false;
+}
+
+static bool read_all(struct request *rq, struct reply *a)
+{
+    int64_t until_ms = clock_ms() + rq->gw->cfg->body_timeout_ms;
+    bool read = rq->content_length >= 0 ? read_known(rq, until_ms, a) : read_unknown(rq, until_ms, a);
+    bool more = read && surplus(rq);
+    dispatch_deadline(rq->gw->dispatch, rq->conn, 0);
+    return read && judge(rq, more, a);
+}
+
+bool request_read_body(struct request *rq, struct reply *a)
+{
+    if (rq->content_length > rq->gw->cfg->max_body)
+        return too_large(rq, a);
+    if (!dispatch_body_begin(rq->gw->dispatch)) {
+        reply_busy(a, 1, "too many uploads at once");
+        return false;
+    }
+    int64_t from_us = clock_us();
+    bool ok = read_all(rq, a);
+    dispatch_body_end(rq->gw->dispatch);
+    int64_t took_us = clock_us() - from_us;
+    rq->log.read_ms += (double)took_us / 1000;
+    rq->log.bytes_in = rq->body_n;
+    rq->deadline_ms += took_us / 1000;
+    if (!ok)
+        request_free_body(rq);
+    return ok;
+}
+
+/* A server sends the empty STDIN of a request without a body at once, so it has nearly always come by now. */
+void request_end_input(struct request *rq)
+{
+    if (rq->body_done || rq->content_length > 0 || FCGX_GetError(rq->fx.in) != 0)
+        return;
+    dispatch_read_deadline(rq->gw->dispatch, rq->conn, clock_ms() + END_INPUT_MS);
+    rq->body_done = !surplus(rq) && ended(rq);
+    dispatch_deadline(rq->gw->dispatch, rq->conn, 0);
+}

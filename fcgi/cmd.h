@@ -1,0 +1,36 @@
+/* The commands of the pixpool program, and what they share. Each has its own file; main.c chooses. */
+#ifndef CMD_H
+#define CMD_H
+
+#include "config.h"
+
+enum cmd_status { CMD_OK = 0, CMD_FAILED = 1, CMD_USAGE = 2 };
+
+/* --config FILE and --key=value (or --key value) as they are found among a command's words. */
+struct cmd_words {
+    const char *file; /* NULL: PIXPOOL_CONFIG, or none */
+    char *key[256];   /* borrowed from argv, for config_load */
+    int keys;
+};
+
+/* Takes argv[*i] (and a value in argv[*i + 1]) where it begins with "--", and leaves *i on the last word it used.
+ * false: it does not, or there are too many. */
+bool cmd_words_take(struct cmd_words *w, int argc, char **argv, int *i);
+/* All words must be such. CMD_OK, or CMD_USAGE after a complaint. */
+enum cmd_status cmd_words_only(struct cmd_words *w, int argc, char **argv);
+
+/* Loads the configuration. CMD_OK: c needs config_free. Otherwise the complaint is written; CMD_USAGE where it is about
+ * a word of the command line. */
+enum cmd_status cmd_configure(struct config *c, const struct cmd_words *w);
+
+/* "pixpool: ..." to stderr. */
+void cmd_complain(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+
+/* Descriptors that a gateway with this configuration may hold at least. */
+unsigned long cmd_descriptors(const struct config *c);
+
+/* argv[0 .. argc-1]: the words after the command's name. They return the exit status. */
+int cmd_process(int argc, char **argv);
+int cmd_check(int argc, char **argv);
+
+#endif

@@ -1,0 +1,190 @@
+/* pixpool check: what would go wrong at `pixpool serve` with this configuration on this machine, before it does.
+ *
+ * Called by main.c. Loading reports what a look at the keys alone can tell; the checks here ask the machine. Each says
+ * in one line what is wrong and what to do about it; all of them run, so that one call finds everything. A running
+ * pixpool is not disturbed: its socket is connected to, never taken. */
+#include <dirent.h>
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "cmd.h"
+#include "process.h"
+#include "query.h"
+
+static int problems;
+
+__attribute__((format(printf, 2, 3))) static void tell(const char *kind, const char *fmt, ...)
+{
+    va_list ap;
+
+    printf("%-8s ", kind);
+    va_start(ap, fmt);
+    vprintf(fmt, ap);
+    va_end(ap);
+    putchar('\n');
+    problems += strcmp(kind, "PROBLEM") == 0;
+}
+
+static void check_environment(void)
+{
+    char text[200];
+
+    if (config_env_unknown(text, sizeof text))
+        tell("PROBLEM", "environment: %s", text);
+}
+
+static void check_image_root(const struct config *c)
+{
+    if (!*c->image_root) {
+        tell("note", "image_root is not set: GET /img/ answers 404, uploads work");
+        return;
+    }
+    DIR *d = opendir(c->image_root);
+    if (d)
+        tell("ok", "image_root %s is a directory that can be read", c->image_root);
+    else if (errno == EACCES)
+        tell("PROBLEM",
+             "image_root %s: permission denied for user %u: give it read and search permission, or run "
+             "pixpool as another user",
+             c->image_root, (unsigned)geteuid());
+    else
+        tell("PROBLEM", "image_root %s: %s: make the directory, or set image_root", c->image_root, strerror(errno));
+    if (d)
+        closedir(d);
+}
+
+/* Whether somebody accepts connections on the unix socket at path. */
+static bool answers(const char *path)
+{
+    struct sockaddr_un a = { .sun_family = AF_UNIX };
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+    snprintf(a.sun_path, sizeof a.sun_path, "%s", path);
+    bool yes = fd >= 0 && strlen(path) < sizeof a.sun_path &&
+               (connect(fd, (const struct sockaddr *)&a, sizeof a) == 0 || errno == EAGAIN);
+    if (fd >= 0)
+        close(fd);
+    return yes;
+}
+
+static void check_listen(const struct config *c)
+{
+    char err[300];
+
+    if (strncmp(c->listen, "fd:", 3) == 0) {
+        tell("note", "listen = %s is known only when it is handed over", c->listen);
+        return;
+    }
+    if (strncmp(c->listen, "unix:", 5) == 0 && answers(c->listen + 5)) {
+        tell("note", "listen = %s: a process answers there already; it must end before another starts", c->listen);
+        return;
+    }
+    int fd = listen_open(c, err, sizeof err);
+    if (fd >= 0)
+        tell("ok", "listen = %s is free", c->listen);
+    else
+        tell("PROBLEM", "%s: %s, or set listen", err,
+             strstr(err, strerror(EADDRINUSE)) ? "end what uses it"
+                                               : "make its directory and give it write permission");
+    listen_remove();
+    if (fd >= 0)
+        close(fd);
+}
+
+static void check_backlog(const struct config *c)
+{
+    long long most = 0;
+    FILE *f = fopen("/proc/sys/net/core/somaxconn", "re");
+
+    if (f && fscanf(f, "%lld", &most) == 1 && most < c->backlog)
+        tell("note", "backlog = %lld, but the kernel stops at net.core.somaxconn = %lld", (long long)c->backlog, most);
+    if (f)
+        fclose(f);
+}
+
+static void check_memory(const struct config *c)
+{
+    long pages = sysconf(_SC_PHYS_PAGES), page = sysconf(_SC_PAGESIZE);
+    long long have = pages > 0 && page > 0 ? (long long)pages * page >> 20 : 0, want = c->memory_limit >> 20;
+
+    if (have && want > have)
+        tell("PROBLEM",
+             "memory_limit = %lldM, but the machine has %lldM: lower workers (%lld), worker_memory or "
+             "memory_limit",
+             want, have, (long long)c->workers);
+    else
+        tell("ok", "memory: %lld workers of %lldM, %lldM in all", (long long)c->workers,
+             (long long)(c->worker_memory >> 20), want);
+}
+
+static void check_descriptors(const struct config *c)
+{
+    struct rlimit r;
+    unsigned long need = cmd_descriptors(c);
+
+    if (getrlimit(RLIMIT_NOFILE, &r) == 0 && r.rlim_max < need)
+        tell("PROBLEM",
+             "%lu descriptors are allowed, %d threads and %lld workers need %lu: raise ulimit -Hn "
+             "(systemd: LimitNOFILE), or lower queue or threads",
+             (unsigned long)r.rlim_max, config_threads(c), (long long)c->workers, need);
+    else
+        tell("ok", "descriptors: %lu are needed at most times", need);
+}
+
+static void check_log(const struct config *c)
+{
+    char directory[4200];
+    const char *slash = strrchr(c->log, '/');
+
+    if (strcmp(c->log, "-") == 0)
+        return;
+    snprintf(directory, sizeof directory, "%.*s", slash ? (int)(slash - c->log) + 1 : 1, slash ? c->log : ".");
+    bool there = access(c->log, F_OK) == 0;
+    if (access(there ? c->log : directory, W_OK) == 0)
+        tell("ok", "log %s can be written", c->log);
+    else
+        tell("PROBLEM", "log %s: %s: make its directory and give it write permission, or set log", c->log,
+             strerror(errno));
+}
+
+static void check_presets(const struct config *c)
+{
+    for (const struct config_preset *p = c->presets; p; p = p->next) {
+        struct query q;
+        struct query_error e = { .text = "" };
+        query_init(&q);
+        if (query_parse_list(&q, c, p->options, &e) && query_finish(&q, c, &e))
+            tell("ok", "preset %s", p->name);
+        else
+            tell("PROBLEM", "preset %s = %s: %s", p->name, p->options, e.text);
+    }
+}
+
+int cmd_check(int argc, char **argv)
+{
+    struct cmd_words words = { .keys = 0 };
+    struct config c;
+    enum cmd_status status;
+
+    if ((status = cmd_words_only(&words, argc, argv)) != CMD_OK || (status = cmd_configure(&c, &words)) != CMD_OK)
+        return status;
+    check_environment();
+    check_image_root(&c);
+    check_listen(&c);
+    check_backlog(&c);
+    check_memory(&c);
+    check_descriptors(&c);
+    check_log(&c);
+    check_presets(&c);
+    config_free(&c);
+    if (problems == 0)
+        puts("pixpool can serve");
+    return problems == 0 ? CMD_OK : CMD_FAILED;
+}

@@ -1,0 +1,397 @@
+/* Loading the configuration: defaults, file, environment, command line, each over the one before; then what was left
+ * to us ("auto"), and the checks that concern several keys.
+ *
+ * Called by main.c once per start, and by the spawner for a new generation. All four sources give text for a row of
+ * config_table.c, so that they accept the same and complain alike; they differ in what a complaint begins with. INI and
+ * not JSON or YAML: people edit it, and a line number is all they need when it is wrong. */
+#include <ctype.h>
+#include <errno.h>
+#include <ini.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "config_key.h"
+
+#define NAME_SIZE   64 /* of a key as somebody wrote it; longer ones are cut and so unknown */
+#define THREADS_MIN 8  /* beyond workers + queue, or the 503 never fires */
+#define THREADS_ADD 16 /* the same for threads = auto: four for requests without body, the rest to refuse with */
+#define MEGA        (INT64_C(1) << 20)
+
+extern char **environ;
+
+/* ---- presets ---- */
+
+static const struct config_preset *preset_find(const struct config *c, const char *name, size_t n)
+{
+    for (const struct config_preset *p = c->presets; p; p = p->next)
+        if (strlen(p->name) == n && memcmp(p->name, name, n) == 0)
+            return p;
+    return NULL;
+}
+
+/* At the end, so that they print in the order in which they were written. false: out of memory. */
+static bool preset_add(struct config *c, const char *name, const char *options)
+{
+    struct config_preset *p = calloc(1, sizeof *p), **end = &c->presets;
+
+    if (!p || !(p->name = strdup(name)) || !(p->options = strdup(options))) {
+        if (p)
+            free(p->name);
+        free(p);
+        return false;
+    }
+    while (*end)
+        end = &(*end)->next;
+    *end = p;
+    return true;
+}
+
+static bool preset_name_valid(const char *name)
+{
+    size_t n = strlen(name);
+
+    for (const char *p = name; *p; p++)
+        if (!isalnum((unsigned char)*p) && *p != '_' && *p != '-')
+            return false;
+    return n >= 1 && n <= 64;
+}
+
+const char *config_preset(const struct config *c, const char *name, size_t n)
+{
+    const struct config_preset *p = preset_find(c, name, n);
+    return p ? p->options : NULL;
+}
+
+static bool presets_builtin(struct config *c)
+{
+    for (const char *const *p = config_presets_builtin; *p; p += 2)
+        if (!preset_find(c, p[0], strlen(p[0])) && !preset_add(c, p[0], p[1]))
+            return false;
+    return true;
+}
+
+/* ---- one pair ---- */
+
+/* "unknown key "deadlin", did you mean deadline?" */
+static void unknown_key(const char *name, size_t n, char *why, size_t why_n)
+{
+    const struct config_key *near = config_key_nearest(name, n);
+
+    if (near)
+        snprintf(why, why_n, "unknown key \"%.*s\", did you mean %s?", (int)(n < 60 ? n : 60), name, near->name);
+    else
+        snprintf(why, why_n, "unknown key \"%.*s\"; pixpool --help lists them all", (int)(n < 60 ? n : 60), name);
+}
+
+static bool load_defaults(struct config *c, char *err, size_t errsize)
+{
+    for (size_t i = 0; i < config_keys_n; i++)
+        if (!config_value_set(c, &config_keys[i], config_keys[i].def, err, errsize))
+            return false;
+    return true;
+}
+
+/* ---- the file ---- */
+
+struct file {
+    struct config *c;
+    FILE *from;
+    int line;                   /* the one in hand */
+    int first[CONFIG_KEYS_MAX]; /* line on which a key was given, 0: not yet */
+    int failed;                 /* line of the first complaint, 0: none */
+    char why[400];
+};
+
+static int file_fail(struct file *f, const char *why)
+{
+    if (!f->failed) {
+        f->failed = f->line;
+        if (why != f->why)
+            snprintf(f->why, sizeof f->why, "%s", why);
+    }
+    return 0;
+}
+
+/* fgets for inih, which tells its handler no line number and cuts long lines in silence. Leading blanks go, because
+ * inih takes an indented line for more of the value above it. */
+static char *file_line(char *to, int size, void *arg)
+{
+    struct file *f = arg;
+    int ch, n = 0;
+    bool cut = false;
+
+    f->line++;
+    while ((ch = getc(f->from)) != EOF && ch != '\n') {
+        if ((n == 0 && isspace(ch)) || ch == '\0')
+            continue;
+        if (n < size - 2)
+            to[n++] = (char)ch;
+        else
+            cut = true;
+    }
+    if (ch == EOF && n == 0)
+        return NULL;
+    to[n++] = '\n';
+    to[n] = '\0';
+    if (cut && to[0] != '#' && to[0] != ';') {
+        char why[80];
+        snprintf(why, sizeof why, "the line is longer than %d bytes", size - 2);
+        file_fail(f, why);
+    }
+    return to;
+}
+
+static int file_key(struct file *f, const char *name, const char *value)
+{
+    const struct config_key *k = config_key_find(name, strlen(name));
+    char why[sizeof f->why];
+
+    if (!k) {
+        unknown_key(name, strlen(name), why, sizeof why);
+        return file_fail(f, why);
+    }
+    int *first = &f->first[k - config_keys];
+    if (*first) {
+        snprintf(why, sizeof why, "%s is given twice, first in line %d", name, *first);
+        return file_fail(f, why);
+    }
+    *first = f->line;
+    return config_value_set(f->c, k, value, why, sizeof why) ? 1 : file_fail(f, why);
+}
+
+static int file_preset(struct file *f, const char *name, const char *options)
+{
+    if (!preset_name_valid(name))
+        return file_fail(f, "a preset's name has 1 to 64 letters, digits, _ or -");
+    if (preset_find(f->c, name, strlen(name)))
+        return file_fail(f, "a preset of this name is given above");
+    return preset_add(f->c, name, options) ? 1 : file_fail(f, "out of memory");
+}
+
+static int file_pair(void *arg, const char *section, const char *name, const char *value)
+{
+    struct file *f = arg;
+
+    if (f->failed)
+        return 0;
+    if (strcmp(section, "preset") == 0)
+        return file_preset(f, name, value);
+    if (*section == '\0' || strcmp(section, "pixpool") == 0)
+        return file_key(f, name, value);
+    char why[120];
+    snprintf(why, sizeof why, "unknown section [%.40s]: there are [pixpool] and [preset]", section);
+    return file_fail(f, why);
+}
+
+static bool load_file(struct config *c, const char *name, char *err, size_t errsize)
+{
+    struct file f = { .c = c, .from = fopen(name, "re") };
+
+    if (!f.from) {
+        snprintf(err, errsize, "%s: %s", name, strerror(errno));
+        return false;
+    }
+    int bad = ini_parse_stream(file_line, &f, file_pair, &f);
+    bool unread = ferror(f.from);
+    fclose(f.from);
+    if (unread)
+        snprintf(err, errsize, "%s: can't be read", name);
+    else if (bad > 0 && (f.failed == 0 || bad < f.failed)) /* inih's own complaint is about an earlier line */
+        snprintf(err, errsize, "%s:%d: neither key = value nor [section]", name, bad);
+    else if (f.failed)
+        snprintf(err, errsize, "%s:%d: %s", name, f.failed, f.why);
+    return !unread && bad == 0 && !f.failed;
+}
+
+/* ---- environment and command line ---- */
+
+#define ENV_PREFIX "PIXPOOL_"
+
+static void env_name(const struct config_key *k, char *out, size_t n)
+{
+    size_t at = (size_t)snprintf(out, n, ENV_PREFIX);
+
+    for (const char *p = k->name; *p && at + 1 < n; p++)
+        out[at++] = isalnum((unsigned char)*p) ? (char)toupper((unsigned char)*p) : '_';
+    out[at] = '\0';
+}
+
+static bool load_environment(struct config *c, char *err, size_t errsize)
+{
+    char name[64], why[400];
+
+    for (size_t i = 0; i < config_keys_n; i++) {
+        env_name(&config_keys[i], name, sizeof name);
+        const char *value = getenv(name);
+        if (value && !config_value_set(c, &config_keys[i], value, why, sizeof why)) {
+            snprintf(err, errsize, "%s: %s", name, why);
+            return false;
+        }
+    }
+    return true;
+}
+
+bool config_env_unknown(char *out, size_t n)
+{
+    for (char **e = environ; *e; e++) {
+        char name[NAME_SIZE];
+        size_t at = 0, len = strlen(ENV_PREFIX);
+        if (strncmp(*e, ENV_PREFIX, len) != 0)
+            continue;
+        for (const char *p = *e + len; *p && *p != '=' && at < sizeof name - 1; p++)
+            name[at++] = (char)tolower((unsigned char)*p);
+        name[at] = '\0';
+        const struct config_key *near = config_key_nearest(name, at);
+        if (!near || config_key_find(name, at))
+            continue;
+        char meant[64];
+        env_name(near, meant, sizeof meant);
+        snprintf(out, n, "%.*s is ignored, did you mean %s?", (int)strcspn(*e, "="), *e, meant);
+        return true;
+    }
+    return false;
+}
+
+/* --max-body reads as --max_body. */
+static size_t argument_name(const char *arg, char *out, size_t n)
+{
+    size_t at = 0;
+
+    for (const char *p = arg + 2; *p && *p != '=' && at < n - 1; p++)
+        out[at++] = *p == '-' ? '_' : *p;
+    out[at] = '\0';
+    return at;
+}
+
+/* Takes one key with its value from argv[*i ...] and leaves *i on the last word it used. */
+static bool load_argument(struct config *c, char *const *argv, int n, int *i, char *why, size_t why_n)
+{
+    const char *arg = argv[*i], *value = strchr(arg, '=');
+    char name[NAME_SIZE];
+
+    if (strncmp(arg, "--", 2) != 0 || arg[2] == '\0') {
+        snprintf(why, why_n, "expected --key=value");
+        return false;
+    }
+    size_t len = argument_name(arg, name, sizeof name);
+    const struct config_key *k = config_key_find(name, len);
+    if (!k) {
+        unknown_key(name, len, why, why_n);
+        return false;
+    }
+    if (!value && *i + 1 >= n) {
+        snprintf(why, why_n, "%s needs a value", name);
+        return false;
+    }
+    return config_value_set(c, k, value ? value + 1 : argv[++*i], why, why_n);
+}
+
+static bool load_arguments(struct config *c, char *const *argv, int n, char *err, size_t errsize)
+{
+    char why[400];
+
+    for (int i = 0; i < n; i++) {
+        const char *arg = argv[i];
+        if (!load_argument(c, argv, n, &i, why, sizeof why)) {
+            snprintf(err, errsize, "%.*s: %s", (int)strcspn(arg, "="), arg, why);
+            return false;
+        }
+    }
+    return true;
+}
+
+/* ---- what was left to us, and what must fit together ---- */
+
+int config_threads(const struct config *c)
+{
+    return (int)(c->threads > 0 ? c->threads : c->workers + c->queue + THREADS_ADD);
+}
+
+static void resolve(struct config *c)
+{
+    if (c->workers == CONFIG_AUTO) {
+        long cpus = sysconf(_SC_NPROCESSORS_ONLN);
+        c->workers = cpus < 1 ? 1 : cpus > 1024 ? 1024 : cpus;
+    }
+    if (c->threads == CONFIG_AUTO)
+        c->threads = 0;
+    if (c->memory_limit == CONFIG_AUTO) {
+        int64_t flight = 2 * (c->max_body + c->max_result);
+        c->memory_limit = c->workers * c->worker_memory + (flight > 512 * MEGA ? flight : 512 * MEGA);
+    }
+}
+
+static bool check_threads(const struct config *c, char *why, size_t n)
+{
+    int64_t least = c->workers + c->queue + THREADS_MIN;
+
+    if (config_threads(c) >= least)
+        return true;
+    snprintf(why, n,
+             "threads = %lld is less than workers + queue + %d = %lld, so that nobody is left to answer 503: raise "
+             "threads (auto does), or lower queue or workers",
+             (long long)c->threads, THREADS_MIN, (long long)least);
+    return false;
+}
+
+static bool check_memory(const struct config *c, char *why, size_t n)
+{
+    int64_t least = c->workers * c->worker_memory + c->max_body;
+
+    if (c->memory_limit >= least)
+        return true;
+    snprintf(why, n,
+             "memory_limit = %lldM is less than workers x worker_memory + max_body = %lld x %lldM + %lldM: raise "
+             "memory_limit to %lldM (auto does), or lower workers, worker_memory or max_body",
+             (long long)(c->memory_limit / MEGA), (long long)c->workers, (long long)(c->worker_memory / MEGA),
+             (long long)((c->max_body + MEGA - 1) / MEGA), (long long)((least + MEGA - 1) / MEGA));
+    return false;
+}
+
+static bool finish(struct config *c, const char *file, char *err, size_t errsize)
+{
+    char why[400];
+
+    resolve(c);
+    if (!presets_builtin(c)) {
+        snprintf(err, errsize, "out of memory");
+        return false;
+    }
+    if (check_threads(c, why, sizeof why) && check_memory(c, why, sizeof why))
+        return true;
+    snprintf(err, errsize, "%s: %s", file ? file : "configuration", why);
+    return false;
+}
+
+bool config_load(struct config *c, const char *file, char *const *argv, int n, char *err, size_t errsize)
+{
+    memset(c, 0, sizeof *c);
+    if (load_defaults(c, err, errsize) && (!file || load_file(c, file, err, errsize)) &&
+        load_environment(c, err, errsize) && load_arguments(c, argv, n, err, errsize) && finish(c, file, err, errsize))
+        return true;
+    config_free(c);
+    return false;
+}
+
+void config_free(struct config *c)
+{
+    for (size_t i = 0; i < config_keys_n; i++)
+        config_value_free(c, &config_keys[i]);
+    while (c->presets) {
+        struct config_preset *p = c->presets;
+        c->presets = p->next;
+        free(p->name);
+        free(p->options);
+        free(p);
+    }
+}
+
+struct ic_limits config_limits(const struct config *c)
+{
+    return (struct ic_limits){ .max_pixels_in = (uint64_t)c->max_pixels_in,
+                               .max_side_in = (uint32_t)c->max_side_in,
+                               .max_side_out = (uint32_t)c->max_side_out,
+                               .max_memory = (size_t)c->worker_memory,
+                               .max_result = (size_t)c->max_result };
+}

@@ -1,0 +1,78 @@
+/* The configuration: one table of keys feeds the checks, --help, --print-config and conf/pixpool.conf.
+ *
+ * Sources in rising order: defaults, file (INI), environment PIXPOOL_<KEY>, command line --key=value. */
+#ifndef CONFIG_H
+#define CONFIG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "../imgcore/imgcore.h"
+
+enum config_sandbox { SANDBOX_OFF, SANDBOX_LIMITS };
+
+struct config_preset {
+    char *name, *options; /* owned; options as in a query string or the path form */
+    struct config_preset *next;
+};
+
+/* Plain values, read-only once loaded. Strings are owned by the configuration, never NULL, "" where not set. */
+struct config {
+    /* where requests come from */
+    char *listen;      /* unix:/path, host:port, [v6]:port, fd:0 */
+    char *socket_mode; /* octal, of a unix socket */
+    char *socket_group;
+    int64_t backlog;
+    /* where images come from */
+    char *image_root;
+    /* processes and threads */
+    int64_t workers;     /* 0: jobs run in the accept threads */
+    int64_t queue;       /* requests that may wait beyond those at work */
+    int64_t threads;     /* accept threads; 0: as many as workers + queue need */
+    int64_t worker_jobs; /* a worker is replaced after so many; 0: never */
+    int64_t worker_nice;
+    int sandbox; /* enum config_sandbox */
+    /* bytes */
+    int64_t memory_limit;  /* all of pixpool: workers, and bodies and results in flight */
+    int64_t worker_memory; /* one job */
+    int64_t max_body, max_result;
+    /* images */
+    int64_t max_pixels_in, max_side_in, max_side_out;
+    /* time, milliseconds */
+    int64_t deadline_ms; /* a request from its first byte to its result, waiting included */
+    int64_t header_timeout_ms, body_timeout_ms, write_timeout_ms, idle_timeout_ms;
+    int64_t grace_ms; /* SIGTERM: how long running requests may take to finish */
+    /* answers */
+    int64_t maxage_s;
+    char *ignore_options;          /* comma-separated, * at the end matches any rest */
+    struct config_preset *presets; /* owned; "sharp" is always there unless replaced */
+    /* logs */
+    char *log; /* "-": stderr, or a path */
+    int64_t slow_ms;
+};
+
+/* Fills c with the defaults, then the file (may be NULL), the environment, and argv's --key=value / --key value pairs
+ * (argv[0 .. n-1], no program name). false: err holds one line naming file, line and range. */
+bool config_load(struct config *c, const char *file, char *const *argv, int n, char *err, size_t errsize);
+void config_free(struct config *c);
+/* A PIXPOOL_ variable that is no key but looks like one: out says so. Others (PIXPOOL_PORT of a container platform) are
+ * nobody's mistake. false: there is none. */
+bool config_env_unknown(char *out, size_t n);
+
+/* The sample file: every key with its help, range and default. With c not NULL the values in force. */
+void config_print(FILE *to, const struct config *c);
+/* Part of --help: one line per key. */
+void config_help(FILE *to);
+
+/* Options of a preset, or NULL. */
+const char *config_preset(const struct config *c, const char *name, size_t n);
+
+/* The limits imgcore works under. */
+struct ic_limits config_limits(const struct config *c);
+
+/* Accept threads to start: c->threads, or workers + queue + a margin where that is 0. */
+int config_threads(const struct config *c);
+
+#endif

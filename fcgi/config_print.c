@@ -1,0 +1,75 @@
+/* The configuration for people: the sample file, the values in force, and the keys' part of --help.
+ *
+ * Called by main.c. All text comes from config_table.c; conf/pixpool.conf is this file's output, kept in the repository
+ * so that it can be read there, and compared with it by the tests. */
+#include <string.h>
+
+#include "config_key.h"
+
+#define WIDTH 110 /* columns */
+
+/* Words of text, each line beginning with prefix. */
+static void print_wrapped(FILE *to, const char *prefix, const char *text)
+{
+    size_t column = 0;
+
+    while (*text) {
+        size_t n = strcspn(text, " ");
+        if (column > 0 && column + 1 + n > WIDTH) {
+            fputc('\n', to);
+            column = 0;
+        }
+        column += (size_t)fprintf(to, "%s%.*s", column == 0 ? prefix : " ", (int)n, text);
+        text += n + (text[n] == ' ');
+    }
+    fputc('\n', to);
+}
+
+static void print_key(FILE *to, const struct config *c, const struct config_key *k)
+{
+    char value[4200], range[160];
+
+    if (k->group)
+        fprintf(to, "\n# ---- %s ----\n", k->group);
+    fputc('\n', to);
+    print_wrapped(to, "# ", k->help);
+    config_value_range(k, range, sizeof range);
+    fprintf(to, "# Takes: %s. Default: %s\n", range, *k->def ? k->def : "empty");
+    const char *text = c ? config_value_text(c, k, value, sizeof value) : k->def;
+    fprintf(to, "%s =%s%s\n", k->name, *text ? " " : "", text);
+}
+
+static void print_presets(FILE *to, const struct config *c)
+{
+    fputs("\n# ---- Presets: options under a name, as in preset=sharp ----\n\n[preset]\n\n", to);
+    if (c) {
+        for (const struct config_preset *p = c->presets; p; p = p->next)
+            fprintf(to, "%s = %s\n", p->name, p->options);
+        return;
+    }
+    for (const char *const *p = config_presets_builtin; *p; p += 2)
+        fprintf(to, "%s = %s\n", p[0], p[1]);
+}
+
+void config_print(FILE *to, const struct config *c)
+{
+    fprintf(to, "# pixpool.conf: %s, as printed by pixpool --print-config.\n",
+            c ? "the values in force" : "every key at its default");
+    print_wrapped(to, "# ",
+                  "An environment variable PIXPOOL_<KEY> goes before this file, --key=value before both. Sizes take K, "
+                  "M, G, T, which are 1024 apart for bytes and 1000 for other numbers; times take ms, s, m, h, d.");
+    for (size_t i = 0; i < config_keys_n; i++)
+        print_key(to, c, &config_keys[i]);
+    print_presets(to, c);
+}
+
+void config_help(FILE *to)
+{
+    char range[160];
+
+    for (size_t i = 0; i < config_keys_n; i++) {
+        const struct config_key *k = &config_keys[i];
+        fprintf(to, "  --%s=%s  (%s)\n", k->name, k->def, config_value_range(k, range, sizeof range));
+        print_wrapped(to, "      ", k->help);
+    }
+}

@@ -1,0 +1,149 @@
+/* The table of configuration keys: one row is all a key needs to be parsed, checked, printed and explained.
+ *
+ * config.c and config_print.c walk it. A new key is a field in struct config and a row here; keys that depend on each
+ * other are checked in config.c, because a row can't see another. */
+#include <string.h>
+
+#include "config_key.h"
+
+#define OFF(field) offsetof(struct config, field)
+#define KILO       INT64_C(1024)
+#define MEGA       (KILO * KILO)
+#define GIGA       (MEGA * KILO)
+#define TERA       (GIGA * KILO)
+#define MINUTE     INT64_C(60000)
+#define DAY        (1440 * MINUTE)
+#define TEXT       4095 /* bytes of a string, as PATH_MAX */
+
+/* clang-format off */
+const struct config_key config_keys[] = {
+    { "listen", CONFIG_STRING, OFF(listen), .def = "unix:/run/pixpool/pixpool.sock", .min = 1, .max = TEXT,
+      .values = "unix:/path, host:port, [v6]:port or fd:0", .group = "Where requests come from",
+      .help = "The FastCGI socket. A socket handed over by systemd, or a listening standard input, goes first." },
+    { "socket_mode", CONFIG_OCTAL, OFF(socket_mode), .def = "0660", .min = 0, .max = 0777,
+      .help = "Permissions of a unix socket. The web server needs to read and write it." },
+    { "socket_group", CONFIG_STRING, OFF(socket_group), .def = "", .max = 255, .values = "a group, or empty",
+      .help = "Group of a unix socket, such as www-data. Empty: the group of the process." },
+    { "backlog", CONFIG_INT, OFF(backlog), .def = "4096", .min = 1, .max = 65535,
+      .help = "Connections that may wait to be accepted. The kernel caps it at net.core.somaxconn." },
+
+    { "image_root", CONFIG_STRING, OFF(image_root), .def = "", .max = TEXT, .values = "a directory, or empty",
+      .group = "Where images come from",
+      .help = "GET /img/PATH serves what lies below this directory. Empty: there is no /img/." },
+
+    { "workers", CONFIG_INT, OFF(workers), .def = "auto", .min = 0, .max = 1024, .automatic = true,
+      .group = "Processes and threads",
+      .help = "Processes that work on images, one image each. auto: one per online CPU. 0: no processes, jobs run in the "
+              "threads that accept requests; for debugging." },
+    { "queue", CONFIG_INT, OFF(queue), .def = "64", .min = 0, .max = 8192,
+      .help = "Requests that may wait while all workers are busy. Those beyond are answered 503 at once." },
+    { "threads", CONFIG_INT, OFF(threads), .def = "auto", .min = 0, .max = 16384, .automatic = true,
+      .help = "Threads that hold requests; at least workers + queue + 8, so that some are left to answer 503. auto (or "
+              "0): workers + queue + 16." },
+    { "worker_jobs", CONFIG_COUNT, OFF(worker_jobs), .def = "10K", .min = 0, .max = INT64_C(1000000000),
+      .help = "A worker is replaced after so many jobs. 1: one process per image. 0: never." },
+    { "worker_nice", CONFIG_INT, OFF(worker_nice), .def = "10", .min = 0, .max = 19,
+      .help = "Priority of the workers, below that of everything that answers requests. 19 starves them on a busy machine." },
+    { "sandbox", CONFIG_ENUM, OFF(sandbox), .def = "limits", .words = "off limits",
+      .help = "What workers give up before their first image. limits: memory, files and privileges. off: nothing, for "
+              "debugging." },
+
+    { "memory_limit", CONFIG_BYTES, OFF(memory_limit), .def = "auto", .min = 32 * MEGA, .max = 16 * TERA,
+      .automatic = true, .group = "Memory",
+      .help = "All of pixpool: the workers, and the bodies and results in flight; at least workers x worker_memory + "
+              "max_body. auto: workers x worker_memory, and 512M or twice max_body + max_result where that is more." },
+    { "worker_memory", CONFIG_BYTES, OFF(worker_memory), .def = "256M", .min = 16 * MEGA, .max = TERA,
+      .help = "One job. An image that would need more is refused from its header, with 422." },
+    { "max_body", CONFIG_BYTES, OFF(max_body), .def = "32M", .min = KILO, .max = 4 * GIGA,
+      .help = "A request's body, and a source below image_root. Beyond: 413." },
+    { "max_result", CONFIG_BYTES, OFF(max_result), .def = "32M", .min = KILO, .max = 4 * GIGA,
+      .help = "The encoded results of one job. Beyond: 422." },
+
+    { "max_pixels_in", CONFIG_COUNT, OFF(max_pixels_in), .def = "100M", .min = 1, .max = INT64_C(100000000000),
+      .group = "Images",
+      .help = "Pixels of a source: width x height x frames. 100M is a hundred million. Beyond: 422." },
+    { "max_side_in", CONFIG_INT, OFF(max_side_in), .def = "65535", .min = 1, .max = 65535,
+      .help = "Longer side of a source, in pixels." },
+    { "max_side_out", CONFIG_INT, OFF(max_side_out), .def = "16384", .min = 1, .max = 16384,
+      .help = "Longer side of a result, in pixels. WebP itself stops at 16383." },
+
+    { "deadline", CONFIG_MSEC, OFF(deadline_ms), .def = "10s", .min = 50, .max = 10 * MINUTE,
+      .group = "Time",
+      .help = "Time for one request, waiting included. A worker that passes it is killed; the client gets 504." },
+    { "header_timeout", CONFIG_MSEC, OFF(header_timeout_ms), .def = "5s", .min = 50, .max = 10 * MINUTE,
+      .help = "Time from a request's first byte to the end of its parameters." },
+    { "body_timeout", CONFIG_MSEC, OFF(body_timeout_ms), .def = "30s", .min = 50, .max = 60 * MINUTE,
+      .help = "Time for a request's body to arrive. Beyond: 408." },
+    { "write_timeout", CONFIG_MSEC, OFF(write_timeout_ms), .def = "30s", .min = 50, .max = 60 * MINUTE,
+      .help = "Time for the web server to take an answer." },
+    { "idle_timeout", CONFIG_MSEC, OFF(idle_timeout_ms), .def = "1m", .min = 50, .max = DAY,
+      .help = "How long a kept connection may stay silent between requests." },
+    { "grace", CONFIG_MSEC, OFF(grace_ms), .def = "30s", .min = 0, .max = 60 * MINUTE,
+      .help = "After SIGTERM, how long running requests may take to finish." },
+
+    { "maxage", CONFIG_SEC, OFF(maxage_s), .def = "1h", .min = 0, .max = 365 * DAY / 1000,
+      .group = "Answers",
+      .help = "Cache-Control: max-age of images from /img/, unless the URL says otherwise." },
+    { "ignore_options", CONFIG_STRING, OFF(ignore_options), .def = "utm_*,fbclid,gclid", .max = TEXT,
+      .values = "names, separated by commas",
+      .help = "Options that are dropped before anything looks at them. * at the end of a name stands for any rest." },
+
+    { "log", CONFIG_STRING, OFF(log), .def = "-", .min = 1, .max = TEXT, .values = "a file, or -",
+      .group = "Logs",
+      .help = "Where log lines go: a file, which is appended to, or - for standard error." },
+    { "slow_ms", CONFIG_INT, OFF(slow_ms), .def = "100", .min = 0, .max = 10 * MINUTE,
+      .help = "A request that takes longer, in milliseconds, is logged with its options." },
+};
+/* clang-format on */
+
+const size_t config_keys_n = sizeof config_keys / sizeof *config_keys;
+_Static_assert(sizeof config_keys / sizeof *config_keys <= CONFIG_KEYS_MAX, "raise CONFIG_KEYS_MAX");
+
+const char *const config_presets_builtin[] = { "sharp", "fit=cover,enlarge=1,format=jpeg", NULL };
+
+const struct config_key *config_key_find(const char *name, size_t n)
+{
+    for (size_t i = 0; i < config_keys_n; i++)
+        if (strlen(config_keys[i].name) == n && memcmp(config_keys[i].name, name, n) == 0)
+            return &config_keys[i];
+    return NULL;
+}
+
+#define NAME 32 /* longer than any key; what is longer is like none */
+
+/* Levenshtein's distance, one row of the matrix at a time. Both names are shorter than NAME. */
+static size_t name_distance(const char *a, size_t an, const char *b, size_t bn)
+{
+    size_t row[NAME];
+
+    for (size_t j = 0; j <= bn; j++)
+        row[j] = j;
+    for (size_t i = 1; i <= an; i++) {
+        size_t diagonal = row[0];
+        row[0] = i;
+        for (size_t j = 1; j <= bn; j++) {
+            size_t best = diagonal + (a[i - 1] != b[j - 1]);
+            diagonal = row[j];
+            best = row[j] + 1 < best ? row[j] + 1 : best;
+            row[j] = row[j - 1] + 1 < best ? row[j - 1] + 1 : best;
+        }
+    }
+    return row[bn];
+}
+
+const struct config_key *config_key_nearest(const char *name, size_t n)
+{
+    const struct config_key *nearest = NULL;
+    size_t best = n / 2 + 1; /* more than half of it wrong is no likeness */
+
+    if (n >= NAME)
+        return NULL;
+    for (size_t i = 0; i < config_keys_n; i++) {
+        size_t d = name_distance(name, n, config_keys[i].name, strlen(config_keys[i].name));
+        if (d < best) {
+            best = d;
+            nearest = &config_keys[i];
+        }
+    }
+    return nearest;
+}

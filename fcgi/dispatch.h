@@ -1,0 +1,71 @@
+/* The dispatcher: the gateway's main thread, in front of libfcgi.
+ *
+ * It accepts, waits until a connection holds a whole request header, and only then hands it to an accept thread, so that
+ * idle, half-open and dripping peers hold a descriptor and nothing else. It also enforces every deadline on a
+ * connection by shutdown(2), which wakes the thread that is blocked in it. */
+#ifndef DISPATCH_H
+#define DISPATCH_H
+
+#include "pool.h"
+
+struct dispatch;
+
+/* One per gateway process; everything a request handler needs. */
+struct gateway {
+    const struct config *cfg;
+    struct pool *pool;
+    struct dispatch *dispatch;
+};
+
+/* One FastCGI connection. Owned by the dispatcher, or by one accept thread while it serves a request. */
+struct conn {
+    int fd;
+    int64_t deadline_ms; /* on clock_ms(); 0: none. Set by dispatch_deadline only */
+    int how;             /* what the deadline shuts: SHUT_RD, SHUT_RDWR */
+    bool expired;        /* the last deadline passed; the owner may look once it is disarmed */
+    int64_t begun_ms;    /* the first byte of the header now waiting; the start of its request */
+    /* the dispatcher's own */
+    int64_t since_ms;    /* silent since */
+    bool kept;           /* has served a request */
+    bool polled;         /* registered with epoll */
+    int managements;     /* management records answered since the last request */
+    struct conn *prev, *next;
+};
+
+/* From an accept thread: the connection is shut down when clock_ms() reaches at_ms; 0 disarms. */
+void dispatch_deadline(struct dispatch *d, struct conn *c, int64_t at_ms);
+/* The same for reading only: what came too late can still be told so. */
+void dispatch_read_deadline(struct dispatch *d, struct conn *c, int64_t at_ms);
+
+/* A share of the accept threads may read bodies (or later write streams) at one time; four threads always remain for
+ * requests without a body. false: all are taken, answer 503. Paired with dispatch_body_end. */
+bool dispatch_body_begin(struct dispatch *d);
+void dispatch_body_end(struct dispatch *d);
+
+bool dispatch_draining(struct dispatch *d);
+
+/* The gateway process from fork to exit: threads, dispatcher, drain on SIGTERM. spawner is the SEQPACKET socket on which
+ * births arrive (-1: none, workers = 0). Returns the exit status. */
+int gateway_run(const struct config *c, int listen_fd, int spawner);
+
+/* ---- between gateway.c and dispatch.c --------------------------------------------------------------------- */
+
+/* listen_fd and spawner are borrowed and may be -1; SIGTERM and SIGINT must be blocked. NULL: errno. */
+struct dispatch *dispatch_create(const struct config *c, struct pool *p, int listen_fd, int spawner);
+void dispatch_free(struct dispatch *d); /* no thread may be inside; closes what still waits */
+
+enum dispatch_end { DISPATCH_DRAINED, DISPATCH_GRACE_OVER, DISPATCH_ORPHANED };
+
+/* The loop. Returns when drained, when the grace period is over, or when the spawner is gone and its last requests
+ * with it. */
+enum dispatch_end dispatch_run(struct dispatch *d);
+
+/* An accept thread's turn: waits for a connection that holds a request header (NULL: the gateway ends), then gives it
+ * back at a record boundary, or closes it. */
+struct conn *dispatch_take(struct dispatch *d);
+void dispatch_keep(struct dispatch *d, struct conn *c);
+void dispatch_close(struct dispatch *d, struct conn *c);
+/* Every dispatch_take returns NULL from now on. */
+void dispatch_stop(struct dispatch *d);
+
+#endif

@@ -1,0 +1,141 @@
+/* The gateway process: sets up signals, descriptors and threads, runs the dispatcher, and ends in order.
+ *
+ * Threads, not an event loop with states: a request is blocking code from top to bottom, and the dispatcher in front of it
+ * makes sure that it blocks only on what has a deadline. */
+#include <errno.h>
+#include <fcgiapp.h>
+#include <malloc.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "log.h"
+#include "request.h"
+
+#define STACK     (256u << 10)
+#define STACK_OWN (2048u << 10) /* workers = 0: codecs run on it */
+
+#define THREADS_MARGIN 8
+
+/* Blocked in every thread, and taken by the dispatcher from a signalfd; what a fault raises stays with its thread. */
+static void block_signals(void)
+{
+    static const int faults[] = { SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGTRAP, SIGSYS };
+    sigset_t set;
+    sigfillset(&set);
+    for (size_t i = 0; i < sizeof faults / sizeof *faults; i++)
+        sigdelset(&set, faults[i]);
+    pthread_sigmask(SIG_SETMASK, &set, NULL);
+    signal(SIGPIPE, SIG_IGN);
+}
+
+static void raise_descriptors(void)
+{
+    struct rlimit r;
+    if (getrlimit(RLIMIT_NOFILE, &r) == 0 && r.rlim_cur < r.rlim_max) {
+        r.rlim_cur = r.rlim_max;
+        setrlimit(RLIMIT_NOFILE, &r);
+    }
+}
+
+/* Results and bodies come and go all the time, and a page fault costs more than copying its page. Few arenas, so that what
+ * one thread has freed serves the next. */
+static void keep_heap_warm(void)
+{
+    mallopt(M_MMAP_THRESHOLD, 8 << 20);
+    mallopt(M_TRIM_THRESHOLD, 64 << 20);
+    mallopt(M_ARENA_MAX, 2);
+}
+
+static void *accept_thread(void *arg)
+{
+    struct gateway *g = arg;
+    struct conn *c;
+    while ((c = dispatch_take(g->dispatch)) != NULL) {
+        if (request_serve(g, c))
+            dispatch_keep(g->dispatch, c);
+        else
+            dispatch_close(g->dispatch, c);
+    }
+    return NULL;
+}
+
+/* Returns how many were started. */
+static int threads_start(struct gateway *g, pthread_t *threads, int n)
+{
+    pthread_attr_t attr;
+    int started = 0;
+    pthread_attr_init(&attr);
+    pthread_attr_setstacksize(&attr, g->cfg->workers > 0 ? STACK : STACK_OWN);
+    while (started < n && pthread_create(&threads[started], &attr, accept_thread, g) == 0)
+        started++;
+    pthread_attr_destroy(&attr);
+    return started;
+}
+
+static void threads_join(struct gateway *g, const pthread_t *threads, int n)
+{
+    dispatch_stop(g->dispatch);
+    for (int i = 0; i < n; i++)
+        pthread_join(threads[i], NULL);
+}
+
+/* With fewer threads than requests that may be admitted, those that should be refused would wait for a thread instead,
+ * and the 503 would never come. */
+static bool enough_threads(const struct config *c)
+{
+    int64_t need = c->workers + c->queue + THREADS_MARGIN;
+    if (config_threads(c) >= need)
+        return true;
+    log_line(LOG_LV_ERROR, "event=threads_few threads=%d need=%lld", config_threads(c), (long long)need);
+    return false;
+}
+
+static int serve(struct gateway *g)
+{
+    int n = config_threads(g->cfg);
+    pthread_t *threads = calloc((size_t)n, sizeof *threads);
+    int started = threads != NULL ? threads_start(g, threads, n) : 0;
+    enum dispatch_end end = DISPATCH_DRAINED;
+    if (started == n) {
+        log_line(LOG_LV_INFO, "event=serving threads=%d workers=%lld", n, (long long)g->cfg->workers);
+        end = dispatch_run(g->dispatch);
+    } else {
+        log_line(LOG_LV_ERROR, "event=threads_failed started=%d wanted=%d", started, n);
+    }
+    /* Requests that outlive the grace period are stopped in mid-work, and their threads cannot be joined. */
+    if (end != DISPATCH_DRAINED) {
+        log_line(LOG_LV_WARN, "event=exit reason=%s", end == DISPATCH_ORPHANED ? "spawner_gone" : "grace_over");
+        _exit(end == DISPATCH_ORPHANED);
+    }
+    threads_join(g, threads, started);
+    free(threads);
+    return started == n ? 0 : 1;
+}
+
+int gateway_run(const struct config *c, int listen_fd, int spawner)
+{
+    struct gateway g = { .cfg = c };
+    int status = 1;
+    log_role("gateway");
+    block_signals();
+    raise_descriptors();
+    keep_heap_warm();
+    if (!enough_threads(c))
+        return status;
+    if (FCGX_Init() == 0 && (g.pool = pool_create(c)) != NULL)
+        g.dispatch = dispatch_create(c, g.pool, listen_fd, spawner);
+    if (g.dispatch != NULL)
+        status = serve(&g);
+    else
+        log_line(LOG_LV_ERROR, "event=gateway_failed error=%s", strerrorname_np(errno));
+    dispatch_free(g.dispatch);
+    if (g.pool != NULL)
+        pool_free(g.pool);
+    if (status == 0)
+        log_line(LOG_LV_INFO, "event=exit reason=drained");
+    return status;
+}

@@ -1,0 +1,205 @@
+/* The part of a request that is the same for GET and POST of one image, called by api_img and api_process.
+ *
+ * The plan is made in the gateway, from the header alone, although the worker plans again: so limits answer at once,
+ * however long the queue is, and HEAD costs no worker. */
+#include "image_reply.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "negotiate.h"
+
+#define HEAD_FIRST 65536 /* bytes of a file that are looked at first: enough for nearly every header */
+#define RESULT_MIN 65536
+
+void image_reply_option(struct reply *a, const struct query_error *e)
+{
+    if (e->option[0])
+        reply_problem_option(a, e->option, e->code, "%s", e->text);
+    else
+        reply_problem(a, 400, e->code, "%s", e->text);
+}
+
+/* ---- the header of a file ------------------------------------------------------------------------------------ */
+
+/* Bytes from the start of fd; fewer where the file was cut since. */
+static size_t read_head(int fd, uint8_t *to, size_t n)
+{
+    size_t have = 0;
+    while (have < n) {
+        ssize_t got = pread(fd, to + have, n - have, (off_t)have);
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got <= 0)
+            break;
+        have += (size_t)got;
+    }
+    return have;
+}
+
+/* An extended WebP that announces EXIF, which comes behind the pixels and holds the orientation. */
+static bool orientation_last(struct ic_bytes head)
+{
+    return head.n > 20 && !memcmp(head.p, "RIFF", 4) && !memcmp(head.p + 8, "WEBPVP8X", 8) && (head.p[20] & 0x08);
+}
+
+bool image_reply_probe(int fd, int64_t size, struct ic_info *out, struct ic_error *e)
+{
+    size_t all = (size_t)size, want = all < HEAD_FIRST ? all : HEAD_FIRST;
+    for (;;) {
+        uint8_t *p = malloc(want + 1);
+        if (!p)
+            return ic_fail(e, IC_E_BUSY, "out of memory for the header of a file") == IC_OK;
+        struct ic_bytes head = { p, read_head(fd, p, want) };
+        enum ic_code rc = ic_probe(head, out, e);
+        bool last = orientation_last(head), short_read = head.n < want;
+        free(p);
+        if (want == all || short_read || (rc == IC_OK && !last) || (rc != IC_OK && rc != IC_E_MORE))
+            return rc == IC_OK;
+        want = last || want > all / 4 ? all : want * 4;
+    }
+}
+
+/* ---- the plan ------------------------------------------------------------------------------------------------ */
+
+/* Bytes that the result should not exceed: one a pixel where an encoder loses detail, else all of the pixels. */
+static size_t predicted_result(const struct ic_plan *p, size_t max_result)
+{
+    bool exact = p->format == IC_FORMAT_PNG || p->lossless;
+    uint64_t bytes = (uint64_t)p->width * p->height * (exact ? 3 + p->alpha : 1) + RESULT_MIN;
+    return bytes < max_result ? (size_t)bytes : max_result;
+}
+
+static void log_plan(struct request_log *l, const struct query *q, const struct image_reply *im)
+{
+    char canonical[QUERY_CANONICAL];
+    query_canonical(q, canonical, sizeof canonical);
+    snprintf(l->options, sizeof l->options, "%.*s", (int)sizeof l->options - 1, canonical);
+    ic_oriented_size(&im->info, im->recipe.autorotate, &l->source_width, &l->source_height);
+    l->in = im->info.format;
+    l->out = im->plan.format;
+    l->width = im->plan.width;
+    l->height = im->plan.height;
+}
+
+bool image_reply_plan(struct request *rq, const struct query *q, struct image_reply *im, struct reply *a)
+{
+    const struct config *c = rq->gw->cfg;
+    struct ic_limits limits = config_limits(c);
+    struct ic_error e = { 0 };
+    im->recipe = q->recipe;
+    if (q->format_auto)
+        im->recipe.format = negotiate_format(request_param(rq, "HTTP_ACCEPT"), im->info.alpha);
+    if (ic_plan(&im->recipe, &im->info, &limits, &im->plan, &e) != IC_OK) {
+        reply_error(a, &e, 0);
+        return false;
+    }
+    im->reserve = predicted_result(&im->plan, (size_t)c->max_result);
+    log_plan(&rq->log, q, im);
+    return true;
+}
+
+/* ---- the answer ---------------------------------------------------------------------------------------------- */
+
+static void size_headers(struct reply *a, const struct request_log *l)
+{
+    reply_header(a, "X-Image-Width", "%u", l->width);
+    reply_header(a, "X-Image-Height", "%u", l->height);
+    reply_header(a, "X-Source-Width", "%u", l->source_width);
+    reply_header(a, "X-Source-Height", "%u", l->source_height);
+}
+
+void image_reply_head(const struct image_reply *im, struct reply *a)
+{
+    struct request_log l = { .width = im->plan.width, .height = im->plan.height };
+    ic_oriented_size(&im->info, im->recipe.autorotate, &l.source_width, &l.source_height);
+    size_headers(a, &l);
+    reply_body(a, 200, ic_format_mime(im->plan.format), NULL, 0);
+    a->no_length = true;
+}
+
+/* The one output of the job, copied out of the worker's mailbox. */
+struct output {
+    struct pool_ticket *ticket;
+    size_t reserve;
+    struct job_output told;
+    uint8_t *body; /* owned */
+    bool no_room;
+};
+
+static void on_output(void *ctx, const struct job_output *o, const uint8_t *data)
+{
+    struct output *out = ctx;
+    out->told = *o;
+    if (o->code != IC_OK || !data)
+        return;
+    if (o->length > out->reserve && !pool_grow(out->ticket, o->length - out->reserve)) {
+        out->no_room = true;
+        return;
+    }
+    out->body = malloc(o->length + 1);
+    if (out->body)
+        memcpy(out->body, data, o->length);
+    else
+        out->no_room = true;
+}
+
+static void log_output(struct request_log *l, const struct pool_job *j, const struct job_output *o)
+{
+    l->queue_ms = j->queue_ms;
+    l->worker = j->worker;
+    l->decode_ms = o->decode_ms;
+    l->transform_ms = o->transform_ms;
+    l->encode_ms = o->encode_ms;
+}
+
+static void reply_image(struct request *rq, struct output *out, struct reply *a)
+{
+    const struct job_output *o = &out->told;
+    rq->log.width = o->width;
+    rq->log.height = o->height;
+    rq->log.source_width = o->source_width;
+    rq->log.source_height = o->source_height;
+    rq->log.out = (enum ic_format)o->format;
+    size_headers(a, &rq->log);
+    if (o->truncated)
+        reply_header(a, "X-Image-Warning", "truncated");
+    reply_body(a, 200, ic_format_mime((enum ic_format)o->format), out->body, o->length);
+    out->body = NULL;
+}
+
+/* The job's failure, or that of its one output. */
+static bool failed(enum ic_code rc, const struct output *out, struct ic_error *e)
+{
+    if (rc != IC_OK)
+        return true;
+    if (out->told.code != IC_OK)
+        ic_fail(e, (enum ic_code)out->told.code, "%s", out->told.text);
+    else if (out->no_room)
+        ic_fail(e, IC_E_BUSY, "no memory for the result at the moment");
+    else if (!out->body)
+        ic_fail(e, IC_E_WORKER, "the worker sent no result");
+    else
+        return false;
+    return true;
+}
+
+void image_reply_run(struct request *rq, const struct image_reply *im, struct pool_input in, struct reply *a)
+{
+    struct output out = { .ticket = &rq->ticket, .reserve = im->reserve };
+    struct pool_job j = { .deadline_ms = rq->deadline_ms, .client = rq->conn->fd, .emit = on_output, .ctx = &out };
+    struct ic_error e = { 0 };
+    j.worker = -1;
+    j.job.inputs = j.job.outputs = 1;
+    j.job.recipe[0] = im->recipe;
+    j.in[0] = in;
+    enum ic_code rc = pool_run(&rq->ticket, &j, &e);
+    log_output(&rq->log, &j, &out.told);
+    if (failed(rc, &out, &e))
+        reply_error(a, &e, j.retry_after_s);
+    else
+        reply_image(rq, &out, a);
+    free(out.body);
+}

@@ -1,0 +1,33 @@
+/* What GET of an image and POST of one share: from a header to a plan, from a plan to a job, from a result to a reply.
+ */
+#ifndef IMAGE_REPLY_H
+#define IMAGE_REPLY_H
+
+#include "query.h"
+#include "request.h"
+
+/* One image on its way through a request. */
+struct image_reply {
+    struct ic_info info;
+    struct ic_recipe recipe; /* with the format that was negotiated */
+    struct ic_plan plan;
+    size_t reserve; /* bytes of the memory budget that its result should need */
+};
+
+/* Answers 400 with what the option parser said. */
+void image_reply_option(struct reply *a, const struct query_error *e);
+
+/* Probes the header of a regular file. false: e says why. */
+bool image_reply_probe(int fd, int64_t size, struct ic_info *out, struct ic_error *e);
+
+/* Negotiates the format and plans, from im->info; fills the log and the image headers of a. All that can be refused
+ * from the header is refused here, before admission. false: a holds the error. */
+bool image_reply_plan(struct request *rq, const struct query *q, struct image_reply *im, struct reply *a);
+
+/* HEAD, from the plan alone. */
+void image_reply_head(const struct image_reply *im, struct reply *a);
+
+/* Runs the job and fills a with the image or the error. Needs rq->ticket; headers that a holds are kept on success. */
+void image_reply_run(struct request *rq, const struct image_reply *im, struct pool_input in, struct reply *a);
+
+#endif

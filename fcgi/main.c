@@ -1,0 +1,196 @@
+/* The pixpool program: chooses the command, and starts the service.
+ *
+ *     serve    configuration -> kernels -> listening socket -> log -> spawner, which never comes back before the end
+ *     process  cmd_process.c        check  cmd_check.c
+ *
+ * The socket is opened before the log, so that whoever starts pixpool by hand sees why it did not start. Without any
+ * words, a listening standard input means serve: that is how mod_fcgid and spawn-fcgi start a program. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+
+#include "cmd.h"
+#include "log.h"
+#include "process.h"
+#include "query.h"
+
+#define DESCRIPTORS 16384 /* idle connections too; what is allowed below that is raised where it can be */
+
+static void print_usage(FILE *to)
+{
+    fputs("pixpool resizes, crops and converts images as a FastCGI service behind a web server.\n"
+          "\n"
+          "  pixpool serve   [--config FILE] [--key=value ...]   serve requests\n"
+          "  pixpool check   [--config FILE] [--key=value ...]   say what would go wrong with it, and what to do\n"
+          "  pixpool process IN -o OUT [OPTIONS] [-o OUT2 [OPTIONS2] ...]\n"
+          "                  [--repeat N] [--timing] [--quiet] [--key=value ...]\n"
+          "  pixpool --print-config [--config FILE] [--key=value ...]   the sample file, or the values in force\n"
+          "  pixpool --cpu | --version | --help\n"
+          "\n"
+          "process: IN and OUT may be -. All outputs come from one decode. OUT's extension decides the format unless\n"
+          "format= does. --repeat runs the job again in a warm engine, --timing prints a line for each run.\n"
+          "\n"
+          "  pixpool serve --listen=127.0.0.1:9000 --image_root=/srv/images\n"
+          "  pixpool process photo.jpg -o small.webp w=800,h=600,q=80\n"
+          "  pixpool process photo.jpg -o l.jpg w=1600 -o m.jpg w=800 -o s.jpg w=150,h=150,fit=cover\n"
+          "  curl -s https://example.org/a.png | pixpool process - -o - w=300,format=jpeg >a.jpg\n"
+          "\n"
+          "Exit status: 0, 1 where it failed, 2 where it was called in a wrong way.\n"
+          "\n"
+          "Options, as k=v,k=v here and as k=v&k=v in a URL:\n\n",
+          to);
+    query_help(to);
+    fputs("\nKeys of the configuration, also in --config FILE (or PIXPOOL_CONFIG) and as PIXPOOL_<KEY>:\n\n", to);
+    config_help(to);
+}
+
+/* The soft limit is low on most systems for the sake of select(2), which serves no request here. */
+static void raise_descriptors(const struct config *c)
+{
+    struct rlimit r;
+    rlim_t want = cmd_descriptors(c) > DESCRIPTORS ? cmd_descriptors(c) : DESCRIPTORS;
+
+    if (getrlimit(RLIMIT_NOFILE, &r) < 0 || r.rlim_cur >= want) /* RLIM_INFINITY is the largest number */
+        return;
+    r.rlim_cur = r.rlim_max > want ? want : r.rlim_max;
+    if (setrlimit(RLIMIT_NOFILE, &r) < 0)
+        log_line(LOG_LV_WARN, "event=start error=\"descriptors: %s\"", strerror(errno));
+}
+
+static int serve_configured(const struct config *c)
+{
+    char text[300];
+
+    ic_init();
+    int fd = listen_open(c, text, sizeof text);
+    if (fd < 0) {
+        cmd_complain("%s", text);
+        return CMD_FAILED;
+    }
+    if (!log_open(c->log)) {
+        cmd_complain("log %s: %s", c->log, strerror(errno));
+        listen_remove();
+        return CMD_FAILED;
+    }
+    if (config_env_unknown(text, sizeof text))
+        log_line(LOG_LV_WARN, "event=start warning=\"%s\"", text);
+    raise_descriptors(c);
+    int status = spawner_run(c, fd);
+    listen_remove();
+    return status;
+}
+
+static int cmd_serve(int argc, char **argv)
+{
+    struct cmd_words words = { .keys = 0 };
+    struct config c;
+    enum cmd_status status;
+
+    if ((status = cmd_words_only(&words, argc, argv)) != CMD_OK || (status = cmd_configure(&c, &words)) != CMD_OK)
+        return status;
+    int rc = serve_configured(&c);
+    config_free(&c);
+    return rc;
+}
+
+/* Alone: the sample, the same on every machine. With a file or keys: what they come to here. */
+static int cmd_print_config(int argc, char **argv)
+{
+    struct cmd_words words = { .keys = 0 };
+    struct config c;
+    enum cmd_status status;
+
+    if (argc == 0) {
+        config_print(stdout, NULL);
+        return CMD_OK;
+    }
+    if ((status = cmd_words_only(&words, argc, argv)) != CMD_OK || (status = cmd_configure(&c, &words)) != CMD_OK)
+        return status;
+    config_print(stdout, &c);
+    config_free(&c);
+    return CMD_OK;
+}
+
+static int cmd_cpu(int argc, char **argv)
+{
+    (void)argc, (void)argv;
+    ic_init();
+    char probe[1];
+    size_t n = ic_cpu_report(probe, sizeof probe) + 1;
+    char *text = malloc(n);
+
+    if (!text)
+        return CMD_FAILED;
+    ic_cpu_report(text, n);
+    fputs(text, stdout);
+    free(text);
+    return CMD_OK;
+}
+
+static int cmd_version(int argc, char **argv)
+{
+    (void)argc, (void)argv;
+    puts(ic_versions());
+    return CMD_OK;
+}
+
+static int cmd_help(int argc, char **argv)
+{
+    (void)argc, (void)argv;
+    print_usage(stdout);
+    return CMD_OK;
+}
+
+static const struct command {
+    const char *name;
+    int (*run)(int argc, char **argv);
+} commands[] = {
+    { "serve", cmd_serve }, { "process", cmd_process },
+    { "check", cmd_check }, { "--print-config", cmd_print_config },
+    { "--cpu", cmd_cpu },   { "--version", cmd_version },
+    { "--help", cmd_help }, { "-h", cmd_help },
+    { "help", cmd_help },
+};
+
+static bool stdin_listens(void)
+{
+    int yes = 0;
+    socklen_t n = sizeof yes;
+
+    return getsockopt(0, SOL_SOCKET, SO_ACCEPTCONN, &yes, &n) == 0 && yes;
+}
+
+static int run(int argc, char **argv)
+{
+    if (argc < 2 && stdin_listens())
+        return cmd_serve(0, NULL);
+    if (argc < 2) {
+        cmd_complain("what shall be done? serve, process, check, or --help");
+        return CMD_USAGE;
+    }
+    if (argc > 2 && strcmp(argv[2], "--help") == 0)
+        return cmd_help(0, NULL);
+    for (size_t i = 0; i < sizeof commands / sizeof *commands; i++)
+        if (strcmp(argv[1], commands[i].name) == 0)
+            return commands[i].run(argc - 2, argv + 2);
+    cmd_complain("\"%.80s\" is no command: serve, process, check, or --help", argv[1]);
+    return CMD_USAGE;
+}
+
+/* A full disk must not look like success. */
+static int flushed(int status)
+{
+    if (fflush(stdout) == 0 && !ferror(stdout))
+        return status;
+    cmd_complain("standard output: %s", strerror(errno));
+    return status == CMD_OK ? CMD_FAILED : status;
+}
+
+int main(int argc, char **argv)
+{
+    log_title_init(argc, argv);
+    return flushed(run(argc, argv));
+}

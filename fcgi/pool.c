@@ -1,0 +1,309 @@
+/* Workers and who waits for them. Every thread of the gateway comes here through pool_run; births come from the
+ * dispatcher's thread.
+ *
+ *     idle list  --take-->  one thread  --give-->  the first who waits, else the idle list
+ *                                       --bury-->  freed
+ *
+ * A worker is handed over, never announced: the giver puts it into the waiter's hand under the lock and then wakes that
+ * one thread, so no wake-up can be lost or stolen, and a waiter that has run out of time finds out under the same lock
+ * whether it holds one. Each waits in poll, on an eventfd of its own rather than on a condition variable, because it
+ * must see its client leave as well. */
+#include "pool_private.h"
+
+#include <poll.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "clock.h"
+
+#define POOL_JOB_MS 50.0       /* expected of a job before any was measured */
+#define POOL_REBIRTH_MS 1000   /* a death counts as survived for so long: the next worker is on its way */
+
+static size_t pool_budget(const struct config *c, int workers)
+{
+    int64_t left = c->memory_limit - workers * c->worker_memory;
+    return (size_t)(left > c->max_body ? left : c->max_body); /* one request always fits */
+}
+
+/* workers = 0: the one worker is this process, on loan to one thread at a time like any other. */
+static struct worker *pool_inline_worker(const struct config *c)
+{
+    struct ic_limits limits = config_limits(c);
+    struct worker *w = calloc(1, sizeof *w);
+    if (!w)
+        return NULL;
+    w->socket = w->pidfd = w->memfd = -1;
+    w->engine = ic_engine_create(&limits);
+    if (w->engine && mailbox_map(&w->box, -1, (size_t)c->max_body, (size_t)c->max_result))
+        return w;
+    ic_engine_free(w->engine);
+    free(w);
+    return NULL;
+}
+
+struct pool *pool_create(const struct config *c)
+{
+    struct pool *p = calloc(1, sizeof *p);
+    if (!p)
+        return NULL;
+    p->workers = c->workers > 0 ? (int)c->workers : 1;
+    p->places = p->workers + (int)c->queue;
+    p->in_size = (size_t)c->max_body;
+    p->out_size = (size_t)c->max_result;
+    p->bytes_max = pool_budget(c, p->workers);
+    p->worker_jobs = c->workers > 0 ? c->worker_jobs : 0;
+    p->deadline_ms = c->deadline_ms;
+    p->job_ms = POOL_JOB_MS;
+    p->last_death_ms = clock_ms() - POOL_REBIRTH_MS; /* none yet */
+    pthread_mutex_init(&p->lock, NULL);
+    for (int i = 0; i < POOL_LANES; i++)
+        TAILQ_INIT(&p->waiters[i]);
+    if (c->workers > 0)
+        return p;
+    p->idle = pool_inline_worker(c);
+    if (!p->idle) {
+        pool_free(p);
+        return NULL;
+    }
+    p->alive = p->idle_n = 1;
+    return p;
+}
+
+static void pool_free_worker(struct worker *w)
+{
+    if (w->socket >= 0)
+        close(w->socket); /* if it still lives, this is how it learns that it may end */
+    if (w->pidfd >= 0)
+        close(w->pidfd);
+    if (w->memfd >= 0)
+        close(w->memfd);
+    mailbox_unmap(&w->box);
+    ic_engine_free(w->engine);
+    free(w);
+}
+
+void pool_free(struct pool *p)
+{
+    if (!p)
+        return;
+    for (struct worker *w = p->idle, *next; w; w = next) {
+        next = w->next;
+        pool_free_worker(w);
+    }
+    pthread_mutex_destroy(&p->lock);
+    free(p);
+}
+
+/* ---- giving ------------------------------------------------------------------------------------------------- */
+
+/* The next who waits: by lane, then by arrival. */
+static struct pool_waiter *pool_next_waiter(struct pool *p)
+{
+    for (int i = 0; i < POOL_LANES; i++) {
+        struct pool_waiter *w = TAILQ_FIRST(&p->waiters[i]);
+        if (!w)
+            continue;
+        TAILQ_REMOVE(&p->waiters[i], w, at);
+        p->waiting--;
+        return w;
+    }
+    return NULL;
+}
+
+/* Lock held. The wake-up is written under the lock: once it is released, a waiter that timed out at this moment may
+ * see its worker, return, and close the eventfd. */
+static void pool_place(struct pool *p, struct worker *w)
+{
+    struct pool_waiter *next = pool_next_waiter(p);
+    if (next) {
+        next->got = w;
+        eventfd_write(next->wake, 1);
+        return;
+    }
+    w->next = p->idle;
+    p->idle = w;
+    p->idle_n++;
+}
+
+void pool_give(struct pool *p, struct worker *w)
+{
+    if (p->worker_jobs > 0 && w->jobs >= p->worker_jobs) {
+        pool_bury(p, w);
+        return;
+    }
+    pthread_mutex_lock(&p->lock);
+    pool_place(p, w);
+    pthread_mutex_unlock(&p->lock);
+}
+
+void pool_bury(struct pool *p, struct worker *w)
+{
+    pool_free_worker(w);
+    pthread_mutex_lock(&p->lock);
+    p->alive--;
+    p->last_death_ms = clock_ms();
+    pthread_mutex_unlock(&p->lock);
+}
+
+/* ---- death in idleness -------------------------------------------------------------------------------------- */
+
+/* An idle worker has nothing to say, so any event on its socket is its end. */
+static bool pool_lives(const struct worker *w)
+{
+    struct pollfd f = { .fd = w->socket, .events = POLLIN };
+    return w->engine || poll(&f, 1, 0) == 0;
+}
+
+/* Takes the dead out of the idle list, so that they hold no memory and are not counted. */
+static void pool_sweep(struct pool *p)
+{
+    struct worker *dead = NULL;
+    pthread_mutex_lock(&p->lock);
+    for (struct worker **at = &p->idle; *at;) {
+        struct worker *w = *at;
+        if (pool_lives(w)) {
+            at = &w->next;
+            continue;
+        }
+        *at = w->next;
+        p->idle_n--;
+        w->next = dead;
+        dead = w;
+    }
+    pthread_mutex_unlock(&p->lock);
+    for (struct worker *next; dead; dead = next) {
+        next = dead->next;
+        pool_bury(p, dead);
+    }
+}
+
+void pool_born(struct pool *p, int index, int socket, int pidfd, int memfd)
+{
+    pool_sweep(p); /* its predecessor may have died unnoticed */
+    struct worker *w = calloc(1, sizeof *w);
+    if (w)
+        *w = (struct worker){ .index = index, .socket = socket, .pidfd = pidfd, .memfd = memfd };
+    if (w && mailbox_map(&w->box, memfd, p->in_size, p->out_size)) {
+        pthread_mutex_lock(&p->lock);
+        p->alive++;
+        pool_place(p, w);
+        pthread_mutex_unlock(&p->lock);
+        return;
+    }
+    free(w);
+    close(socket); /* the worker ends, and the spawner tries again more slowly */
+    close(pidfd);
+    close(memfd);
+}
+
+/* ---- taking ------------------------------------------------------------------------------------------------- */
+
+int pool_timeout_ms(int64_t deadline_ms)
+{
+    int64_t left = deadline_ms - clock_ms();
+    return left < 0 ? 0 : left > 60000 ? 60000 : (int)left;
+}
+
+/* Until a worker is in hand, the client leaves, or the deadline passes. */
+static enum ic_code pool_wait(const struct pool_waiter *me, const struct pool_job *j)
+{
+    for (;;) {
+        struct pollfd f[2] = { { .fd = me->wake, .events = POLLIN }, { .fd = j->client, .events = POLLRDHUP } };
+        int n = poll(f, 2, pool_timeout_ms(j->deadline_ms));
+        if (n > 0 && f[0].revents)
+            return IC_OK;
+        if (n > 0 && f[1].revents)
+            return IC_E_GONE;
+        if (clock_ms() >= j->deadline_ms)
+            return IC_E_BUSY;
+    }
+}
+
+/* Leaves the list; a worker that was handed over at the last moment goes on to the next. */
+static void pool_leave_list(struct pool *p, struct pool_waiter *me, enum pool_lane lane)
+{
+    pthread_mutex_lock(&p->lock);
+    struct worker *got = me->got;
+    if (!got) {
+        TAILQ_REMOVE(&p->waiters[lane], me, at);
+        p->waiting--;
+    } else {
+        pool_place(p, got);
+    }
+    pthread_mutex_unlock(&p->lock);
+}
+
+/* Enters the list, or takes an idle worker: one decision under one lock. True: *w is set, nothing to wait for. */
+static bool pool_take_or_queue(struct pool *p, struct pool_waiter *me, enum pool_lane lane, bool again,
+                               struct worker **w)
+{
+    pthread_mutex_lock(&p->lock);
+    *w = p->idle;
+    if (*w) {
+        p->idle = (*w)->next;
+        p->idle_n--;
+    } else if (me) {
+        p->waiting++;
+        if (again)
+            TAILQ_INSERT_HEAD(&p->waiters[lane], me, at);
+        else
+            TAILQ_INSERT_TAIL(&p->waiters[lane], me, at);
+    }
+    pthread_mutex_unlock(&p->lock);
+    return *w != NULL;
+}
+
+static struct worker *pool_take_any(struct pool *p, const struct pool_job *j, enum pool_lane lane, bool again,
+                                    enum ic_code *why)
+{
+    struct worker *w;
+    if (pool_take_or_queue(p, NULL, lane, again, &w)) /* the common case needs no eventfd */
+        return w;
+    struct pool_waiter me = { .wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK) };
+    *why = IC_E_BUSY;
+    if (me.wake < 0)
+        return NULL;
+    if (!pool_take_or_queue(p, &me, lane, again, &w)) {
+        *why = pool_wait(&me, j);
+        if (*why != IC_OK) {
+            pool_leave_list(p, &me, lane);
+        } else {
+            pthread_mutex_lock(&p->lock); /* orders the giver's write before our read, and its use of wake before close */
+            w = me.got;
+            pthread_mutex_unlock(&p->lock);
+        }
+    }
+    close(me.wake);
+    return w;
+}
+
+struct worker *pool_take(struct pool *p, const struct pool_job *j, enum pool_lane lane, bool again, enum ic_code *why)
+{
+    for (;;) {
+        struct worker *w = pool_take_any(p, j, lane, again, why);
+        if (!w || pool_lives(w))
+            return w;
+        pool_bury(p, w); /* it died while idle: nobody's job was lost, so nobody hears of it */
+        again = true;
+    }
+}
+
+/* ---- looking ------------------------------------------------------------------------------------------------ */
+
+struct pool_state pool_state(struct pool *p)
+{
+    pool_sweep(p);
+    pthread_mutex_lock(&p->lock);
+    struct pool_state s = { .workers = p->alive,
+                            .idle = p->idle_n,
+                            .waiting = p->waiting,
+                            .admitted = p->admitted,
+                            .bytes = p->bytes,
+                            .bytes_max = p->bytes_max };
+    /* With one worker a crash, or worker_jobs = 1, must not make the node unready for the 0.3 ms of a birth. */
+    if (s.workers == 0 && clock_ms() - p->last_death_ms < POOL_REBIRTH_MS)
+        s.workers = 1;
+    pthread_mutex_unlock(&p->lock);
+    return s;
+}

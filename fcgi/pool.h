@@ -1,0 +1,74 @@
+/* The pool: who may wait, who goes next, and what became of it. Lives in the gateway; any thread may call it.
+ *
+ *     pool_admit -> ticket (a place in the queue and a share of the memory), or a refusal at once
+ *     pool_run   -> leases a worker, copies the input into its mailbox, waits for worker, client and deadline
+ *     pool_leave -> gives the ticket back
+ *
+ * A worker is one heap object per birth, owned by the idle list or by exactly one thread in pool_run. */
+#ifndef POOL_H
+#define POOL_H
+
+#include "config.h"
+#include "job.h"
+
+enum pool_lane { LANE_INTERACTIVE, LANE_UPLOAD, LANE_BATCH };
+
+struct pool;
+
+struct pool_ticket {
+    struct pool *pool; /* NULL: holds nothing */
+    enum pool_lane lane;
+    size_t bytes;      /* of the memory budget */
+};
+
+struct pool *pool_create(const struct config *c); /* NULL: out of memory */
+void pool_free(struct pool *p);                   /* no thread may be inside */
+
+/* A worker was born: takes over the three descriptors. */
+void pool_born(struct pool *p, int index, int socket, int pidfd, int memfd);
+
+/* A place in the queue and `bytes` of the memory budget, before any body is read.
+ * false: nothing is held, e is IC_E_BUSY with a sentence, *retry_after_s (>= 1) the predicted drain. Never blocks. */
+bool pool_admit(struct pool *p, enum pool_lane lane, size_t bytes, struct pool_ticket *t, int *retry_after_s,
+                struct ic_error *e);
+/* More bytes for a ticket (a body of unknown length that grows). false: the budget is used up, t is unchanged. */
+bool pool_grow(struct pool_ticket *t, size_t bytes);
+void pool_leave(struct pool_ticket *t); /* accepts an empty ticket */
+
+/* One input of a job: bytes, or a regular file read at the moment a worker is free. */
+struct pool_input {
+    const uint8_t *p; /* NULL: from fd */
+    int fd;
+    size_t n;
+};
+
+struct pool_job {
+    struct job job;             /* inputs, outputs and recipes; in[] is filled by pool_run */
+    struct pool_input in[JOB_INPUTS];
+    int64_t deadline_ms;        /* on clock_ms() */
+    int client;                 /* descriptor watched for the client leaving; -1: none */
+    /* Called in this thread as outputs arrive. data (NULL on error) is borrowed until it returns. */
+    void (*emit)(void *ctx, const struct job_output *o, const uint8_t *data);
+    void *ctx;
+    /* set by pool_run */
+    double queue_ms, work_ms;
+    int worker;                 /* index, -1: none was leased */
+    int retry_after_s;          /* with IC_E_BUSY */
+};
+
+/* Runs one job. IC_OK: every output was emitted, each with its own code. Otherwise the failure of the whole:
+ * IC_E_BUSY (no worker before the deadline), IC_E_DEADLINE (killed while working), IC_E_WORKER (it died), IC_E_GONE, or the
+ * worker's own IC_E_CORRUPT, _LIMIT, _MEMORY... Outputs emitted before a failure stay valid. Blocks until then. */
+enum ic_code pool_run(struct pool_ticket *t, struct pool_job *j, struct ic_error *e);
+
+/* For /readyz, /status and logs. */
+struct pool_state {
+    int workers, idle, waiting, admitted;
+    size_t bytes, bytes_max;
+};
+struct pool_state pool_state(struct pool *p);
+
+/* Refuses everything from now on; those admitted go on. */
+void pool_drain(struct pool *p);
+
+#endif

@@ -1,0 +1,103 @@
+/* Tickets: who may come in at all. Called by accept threads once a request's parameters are read and before its body.
+ *
+ * Both bounds, places and bytes, are taken at once and given back at once, and nobody waits here: what does not fit is
+ * told so within microseconds, with the time after which it probably will. The prediction is the number of tickets
+ * times what jobs lately took, shared among the workers. */
+#include "pool_private.h"
+
+#include <math.h>
+
+#define POOL_SMOOTH 8.0 /* jobs that the moving average remembers, about */
+
+/* Milliseconds until those ahead are done. Lock held. */
+static double pool_predict_ms(const struct pool *p)
+{
+    return p->admitted * p->job_ms / p->workers;
+}
+
+/* Rounded up, and dealt out over half as long again, so that those who obey do not all come back together. Lock held. */
+static int pool_drain_s(struct pool *p)
+{
+    double s = ceil(pool_predict_ms(p) / 1000.0);
+    unsigned least = s < 1 ? 1 : s > 3600 ? 3600 : (unsigned)s;
+    return (int)(least + p->refusals++ % (least / 2 + 1));
+}
+
+int pool_retry_after_s(struct pool *p)
+{
+    pthread_mutex_lock(&p->lock);
+    int s = pool_drain_s(p);
+    pthread_mutex_unlock(&p->lock);
+    return s;
+}
+
+void pool_took(struct pool *p, double ms)
+{
+    pthread_mutex_lock(&p->lock);
+    p->job_ms += (ms - p->job_ms) / POOL_SMOOTH;
+    pthread_mutex_unlock(&p->lock);
+}
+
+/* Why not, or NULL. Lock held. */
+static const char *pool_refusal(const struct pool *p, size_t bytes)
+{
+    if (p->draining)
+        return "this instance is shutting down";
+    if (p->admitted >= p->places)
+        return "the queue is full";
+    if (bytes > p->bytes_max - p->bytes)
+        return "the memory for requests in flight is used up";
+    if (pool_predict_ms(p) > (double)p->deadline_ms)
+        return "the queue takes longer than the deadline";
+    return NULL;
+}
+
+bool pool_admit(struct pool *p, enum pool_lane lane, size_t bytes, struct pool_ticket *t, int *retry_after_s,
+                struct ic_error *e)
+{
+    pthread_mutex_lock(&p->lock);
+    const char *refusal = pool_refusal(p, bytes);
+    if (!refusal) {
+        p->admitted++;
+        p->bytes += bytes;
+    } else {
+        *retry_after_s = pool_drain_s(p);
+    }
+    pthread_mutex_unlock(&p->lock);
+    if (refusal)
+        return ic_fail(e, IC_E_BUSY, "%s", refusal) == IC_OK;
+    *t = (struct pool_ticket){ .pool = p, .lane = lane, .bytes = bytes };
+    return true;
+}
+
+bool pool_grow(struct pool_ticket *t, size_t bytes)
+{
+    struct pool *p = t->pool;
+    pthread_mutex_lock(&p->lock);
+    bool fits = bytes <= p->bytes_max - p->bytes;
+    if (fits)
+        p->bytes += bytes;
+    pthread_mutex_unlock(&p->lock);
+    if (fits)
+        t->bytes += bytes;
+    return fits;
+}
+
+void pool_leave(struct pool_ticket *t)
+{
+    struct pool *p = t->pool;
+    if (!p)
+        return;
+    pthread_mutex_lock(&p->lock);
+    p->admitted--;
+    p->bytes -= t->bytes;
+    pthread_mutex_unlock(&p->lock);
+    *t = (struct pool_ticket){ 0 };
+}
+
+void pool_drain(struct pool *p)
+{
+    pthread_mutex_lock(&p->lock);
+    p->draining = true;
+    pthread_mutex_unlock(&p->lock);
+}

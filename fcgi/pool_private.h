@@ -1,0 +1,60 @@
+/* What the files of the pool share: pool.c (workers and who waits for them), pool_admit.c (tickets), pool_run.c (one
+ * job). Nobody else includes this. */
+#ifndef POOL_PRIVATE_H
+#define POOL_PRIVATE_H
+
+#include <pthread.h>
+#include <sys/queue.h>
+
+#include "pool.h"
+#include "process.h"
+
+#define POOL_LANES 3
+
+/* One birth. Owned by the idle list, or by the one thread that leased it; freed at death, and nothing of it (object,
+ * descriptors, mailbox) serves another worker. */
+struct worker {
+    int index;
+    int socket, pidfd, memfd; /* owned; -1 where jobs run in this process */
+    struct mailbox box;
+    struct ic_engine *engine; /* owned; NULL: a process of its own */
+    int64_t jobs;
+    struct worker *next;
+};
+
+/* A thread in pool_take. On its stack; in a list until `got` is set or it leaves. */
+struct pool_waiter {
+    int wake; /* eventfd */
+    struct worker *got;
+    TAILQ_ENTRY(pool_waiter) at;
+};
+TAILQ_HEAD(pool_waiters, pool_waiter);
+
+struct pool {
+    int workers, places;  /* configured; tickets at most */
+    size_t in_size, out_size, bytes_max;
+    int64_t worker_jobs, deadline_ms;
+
+    pthread_mutex_t lock; /* guards everything below; held for a few lines, never across a wait or a close */
+    struct worker *idle;  /* the last used one first: its caches are warm. Not empty: nobody waits */
+    struct pool_waiters waiters[POOL_LANES];
+    int alive, idle_n, waiting, admitted;
+    int64_t last_death_ms;
+    size_t bytes;
+    double job_ms;        /* moving average of what jobs took */
+    bool draining;
+    uint64_t next_id;
+    unsigned refusals;
+};
+
+/* A worker for a job of this lane, alive a moment ago. NULL: *why is IC_E_BUSY (deadline, or no descriptors) or IC_E_GONE.
+ * again: the caller had waited before and got a dead one, so it goes first. */
+struct worker *pool_take(struct pool *p, const struct pool_job *j, enum pool_lane lane, bool again, enum ic_code *why);
+void pool_give(struct pool *p, struct worker *w); /* to the next who waits, or idle; or to its end after worker_jobs */
+void pool_bury(struct pool *p, struct worker *w);
+
+void pool_took(struct pool *p, double ms);  /* a job's time, for predictions */
+int pool_retry_after_s(struct pool *p);     /* predicted drain; lock not held */
+int pool_timeout_ms(int64_t deadline_ms);   /* for poll */
+
+#endif

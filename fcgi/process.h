@@ -1,0 +1,47 @@
+/* The processes that are not the gateway: spawner and workers, and what passes between them. */
+#ifndef PROCESS_H
+#define PROCESS_H
+
+#include "config.h"
+
+/* spawner.c: the first process. Forks the gateway, then workers; reaps, writes obituaries, gives birth again with a brake
+ * on crash loops; SIGTERM and SIGINT drain. Reads no client byte. Returns the exit status. */
+int spawner_run(const struct config *c, int listen_fd);
+
+/* worker.c: runs jobs from socket until it closes; never returns. Adds 1 to the eventfd `tally` as each job arrives, so
+ * that the spawner knows what a dead worker had been given; -1: nobody counts. */
+_Noreturn void worker_run(const struct config *c, int index, int socket, int memfd, int tally);
+
+/* sandbox.c: what a worker gives up before its first job: priority, limits, privileges; and the system calls it does
+ * not need, which are logged. Returns a phrase that says what is active, static storage. */
+const char *sandbox_enter(const struct config *c);
+
+/* ipc.c: messages with descriptors over SEQPACKET. */
+struct ipc_born {
+    int index;
+};
+/* Never blocks; the descriptors stay the caller's. false: errno, EAGAIN where the reader is far behind. */
+bool ipc_send_born(int to, const struct ipc_born *b, int socket, int pidfd, int memfd);
+/* Blocks unless `from` is O_NONBLOCK (the gateway's end is). The descriptors become the caller's.
+ * false: errno is EAGAIN (nothing there), EPROTO (nonsense, skipped), or 0 and others: the sender is gone. */
+bool ipc_recv_born(int from, struct ipc_born *b, int *socket, int *pidfd, int *memfd);
+
+/* mailbox.c: one sealed memfd per birth, mapped for life on both sides: [ in | out ]. */
+struct mailbox {
+    uint8_t *in, *out;        /* mapped, 64-byte aligned */
+    size_t in_size, out_size;
+};
+int mailbox_create(size_t in_size, size_t out_size); /* a memfd of fixed size, or -1 */
+/* memfd -1: private memory of the same shape, for jobs that run in this process. */
+bool mailbox_map(struct mailbox *m, int memfd, size_t in_size, size_t out_size);
+void mailbox_unmap(struct mailbox *m); /* accepts a zeroed one */
+/* After a job that used much: gives the pages back. Contents become zeroes. Does nothing after a small job. */
+void mailbox_punch(struct mailbox *m, int memfd, size_t used_in, size_t used_out);
+
+/* listen.c: the listening socket of c->listen: unix:/path (a live one is never unlinked), host:port, [v6]:port, fd:0;
+ * systemd's LISTEN_FDS and a listening fd 0 go first. Never 0, 1 or 2, never blocking. -1: err says why. */
+int listen_open(const struct config *c, char *err, size_t errsize);
+/* Removes the unix socket that listen_open made, where it is still that one. */
+void listen_remove(void);
+
+#endif

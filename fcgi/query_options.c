@@ -1,0 +1,120 @@
+/* The option table: one row declares an option's names, type, range, default and text, and the parser, the checks, the
+ * error texts, /api/options and the command line's help all follow from it.
+ *
+ * Rows stand in the order in which query_canonical tells them, so that new rows belong where they read best but
+ * renaming or moving one changes ETags. */
+#include "query_option.h"
+
+#include <stddef.h>
+#include <string.h>
+
+#define F(field)     offsetof(struct query, field)
+#define R(field)     offsetof(struct query, recipe.field)
+#define LENGTH       &query_type_length, .min = 1, .max = 16384
+#define WORD(words_) &query_type_word, .words = words_
+#define BOOL         &query_type_bool
+#define AREA_MAX     65535 /* the widest side a source can have: config.h, max_side_in */
+
+/* clang-format off */
+static const struct query_word fits[] = {
+    { "inside", IC_FIT_INSIDE }, { "cover", IC_FIT_COVER }, { "pad", IC_FIT_PAD },
+    { "stretch", IC_FIT_STRETCH }, { "outside", IC_FIT_OUTSIDE },
+    { "clip", IC_FIT_INSIDE }, { "max", IC_FIT_INSIDE }, { "scale-down", IC_FIT_INSIDE },
+    { "crop", IC_FIT_COVER }, { "min", IC_FIT_COVER }, { "contain", IC_FIT_PAD },
+    { "fill", IC_FIT_STRETCH }, { "force", IC_FIT_STRETCH }, { "scale", IC_FIT_STRETCH }, { "squeeze", IC_FIT_STRETCH },
+    { NULL, 0 }
+};
+
+static const struct query_word gravities[] = {
+    { "center", IC_CENTER }, { "north", IC_NORTH }, { "northeast", IC_NORTHEAST }, { "east", IC_EAST },
+    { "southeast", IC_SOUTHEAST }, { "south", IC_SOUTH }, { "southwest", IC_SOUTHWEST }, { "west", IC_WEST },
+    { "northwest", IC_NORTHWEST },
+    { "top", IC_NORTH }, { "top-right", IC_NORTHEAST }, { "right", IC_EAST }, { "bottom-right", IC_SOUTHEAST },
+    { "bottom", IC_SOUTH }, { "bottom-left", IC_SOUTHWEST }, { "left", IC_WEST }, { "top-left", IC_NORTHWEST },
+    { "centre", IC_CENTER },
+    { NULL, 0 }
+};
+
+static const struct query_word angles[] = { { "0", 0 }, { "90", 90 }, { "180", 180 }, { "270", 270 }, { NULL, 0 } };
+
+static const struct query_word formats[] = {
+    { "jpeg", IC_FORMAT_JPEG }, { "jpg", IC_FORMAT_JPEG }, { "png", IC_FORMAT_PNG }, { "webp", IC_FORMAT_WEBP },
+    { "auto", QUERY_FORMAT_AUTO }, { "origin", IC_FORMAT_ORIGIN },
+    { NULL, 0 }
+};
+
+static const struct query_word chromas[] = {
+    { "auto", IC_CHROMA_AUTO }, { "420", IC_CHROMA_420 }, { "422", IC_CHROMA_422 }, { "444", IC_CHROMA_444 },
+    { "4:2:0", IC_CHROMA_420 }, { "4:2:2", IC_CHROMA_422 }, { "4:4:4", IC_CHROMA_444 },
+    { NULL, 0 }
+};
+
+static const struct query_word kernels[] = {
+    { "lanczos3", IC_KERNEL_LANCZOS3 }, { "lanczos2", IC_KERNEL_LANCZOS2 }, { "mitchell", IC_KERNEL_MITCHELL },
+    { "catrom", IC_KERNEL_CATROM }, { "bilinear", IC_KERNEL_BILINEAR }, { "box", IC_KERNEL_BOX },
+    { "nearest", IC_KERNEL_NEAREST },
+    { NULL, 0 }
+};
+
+#ifdef PIXPOOL_TEST_OPS
+static const struct query_word test_ops[] = {
+    { "none", IC_TEST_NONE }, { "crash", IC_TEST_CRASH }, { "hang", IC_TEST_HANG }, { "oom", IC_TEST_OOM }, { NULL, 0 }
+};
+#endif
+
+const struct query_option query_options[] = {
+    { "w", "width", LENGTH, .offset = R(width), .text = "width of the box in pixels, or a share of the source: 50p" },
+    { "h", "height", LENGTH, .offset = R(height), .text = "height of the box in pixels, or a share of the source: 50p" },
+    { "fit", "mode", WORD(fits), .offset = R(fit), .def = "inside",
+      .text = "how to use the box: inside keeps all and the aspect, cover fills it and crops, pad fills it with bg, stretch "
+              "gives up the aspect, outside covers it without cropping" },
+    { "enlarge", "el,upscale,!we", BOOL, .offset = R(enlarge), .def = "0",
+      .text = "allow a result larger than the source; we=1 turns it off" },
+    { "dpr", "", &query_type_number, .offset = R(dpr), .min = 0.1, .max = 8, .def = "1",
+      .text = "multiplies w and h given in pixels" },
+    { "gravity", "g,a,position,crop", WORD(gravities), .offset = R(gravity), .def = "center",
+      .hint = "takes a word such as north or top-left; to cut out an area use rect=x,y,w,h",
+      .text = "what to keep when cropping, where to place when padding" },
+    { "rect", "", &query_type_area, .offset = R(rect), .max = AREA_MAX, .area = true,
+      .text = "cuts x,y,w,h out of the source, oriented; pixels or shares" },
+    { "cx", "left", &query_type_edge, .offset = R(rect[0]), .max = AREA_MAX, .area = true, .text = "x of rect" },
+    { "cy", "top", &query_type_edge, .offset = R(rect[1]), .max = AREA_MAX, .area = true, .text = "y of rect" },
+    { "cw", "areawidth", &query_type_edge, .offset = R(rect[2]), .min = 1, .max = AREA_MAX, .area = true,
+      .text = "width of rect" },
+    { "ch", "areaheight", &query_type_edge, .offset = R(rect[3]), .min = 1, .max = AREA_MAX, .area = true,
+      .text = "height of rect" },
+    { "rotate", "rot,ro,or", WORD(angles), .offset = R(rotate), .def = "0",
+      .hint = "must be 0, 90, 180 or 270; other angles are not supported",
+      .text = "degrees clockwise, after the orientation" },
+    { "autorotate", "", BOOL, .offset = R(autorotate), .def = "1", .text = "apply the EXIF orientation" },
+    { "flip", "", &query_type_mirror, .offset = F(mirror), .def = "0",
+      .text = "mirror: v or 1 top to bottom, h left to right, hv both" },
+    { "flop", "", BOOL, .offset = F(flop), .def = "0", .text = "mirror left to right" },
+    { "format", "fm,f,output,type", WORD(formats), .offset = F(format), .def = "origin",
+      .text = "format of the result; auto follows the request's Accept, origin keeps the source's" },
+    { "q", "quality", &query_type_integer, .offset = R(quality), .min = 1, .max = 100,
+      .text = "quality of JPEG and WebP, 80 where it is not given" },
+    { "progressive", "il,interlace", BOOL, .offset = R(progressive), .def = "0",
+      .text = "progressive JPEG, interlaced PNG" },
+    { "lossless", "ll", BOOL, .offset = R(lossless), .def = "0", .text = "lossless WebP" },
+    { "chroma", "chromasub", WORD(chromas), .offset = R(chroma), .def = "auto",
+      .text = "chroma subsampling of JPEG; auto is 420, and 444 from q 90" },
+    { "effort", "compression", &query_type_integer, .offset = R(effort), .min = 0, .max = 9, .def = "4",
+      .text = "how hard the encoder tries for fewer bytes" },
+    { "bg", "background", &query_type_colour, .offset = F(bg),
+      .text = "CSS colour behind transparency and padding; white for JPEG, else transparent" },
+    { "filter-kernel", "kernel", WORD(kernels), .offset = R(kernel), .def = "lanczos3", .text = "resampling filter" },
+    { "strict", "", BOOL, .offset = R(strict), .def = "0", .text = "a truncated source is an error" },
+    { "preset", "p,pr", &query_type_preset, .offset = F(preset),
+      .text = "names of option sets from the configuration; later ones override earlier ones, other options all of them" },
+    { "maxage", "", &query_type_duration, .offset = F(maxage_s), .min = 300, .max = 31536000,
+      .text = "how long the result may be cached: 300s to 1y" },
+    { "v", "cb", &query_type_text, .offset = F(v), .text = "changes the ETag and nothing else" },
+#ifdef PIXPOOL_TEST_OPS
+    { "x-test", "", WORD(test_ops), .offset = R(test_op), .def = "none", .text = "misbehave: only in test builds" },
+#endif
+};
+/* clang-format on */
+
+const int query_options_n = sizeof query_options / sizeof *query_options;
+_Static_assert(sizeof query_options / sizeof *query_options <= 128, "query.seen has 128 bits");

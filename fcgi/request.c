@@ -1,0 +1,239 @@
+/* The life of a request, in an accept thread.
+ *
+ * libfcgi parses the records and hands out STDIN; the answer goes out through record.c, and libfcgi's own output streams
+ * are thrown away unused. libfcgi works on a duplicate of the descriptor: where it gives up it closes what it holds, and
+ * the number that the dispatcher may still shut down has to stay ours.
+ *
+ * A connection is kept only if STDIN was read to its end and nothing else was read with it: bytes of a body that are left
+ * on a kept connection would be taken for records, and a client could write them. */
+#include <errno.h>
+#include <fastcgi.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "clock.h"
+#include "log.h"
+#include "record.h"
+#include "route.h"
+
+#define LINGER_MS    200
+#define LINGER_BYTES 65536
+
+/* ---- what was asked --------------------------------------------------------------------------------------- */
+
+const char *request_param(const struct request *rq, const char *name)
+{
+    const char *value = FCGX_GetParam(name, rq->fx.envp);
+    return value != NULL ? value : "";
+}
+
+static bool id_valid(const char *s)
+{
+    size_t n = strspn(s, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-");
+    return n >= 1 && n <= 64 && s[n] == '\0';
+}
+
+static void set_id(struct request *rq)
+{
+    const char *given = request_param(rq, "HTTP_X_REQUEST_ID");
+    uint64_t made = 0;
+    if (id_valid(given)) {
+        snprintf(rq->id, sizeof rq->id, "%s", given);
+        return;
+    }
+    if (getrandom(&made, sizeof made, GRND_NONBLOCK) != (ssize_t)sizeof made)
+        made = (uint64_t)clock_us() * 2654435761u;
+    snprintf(rq->id, sizeof rq->id, "%016llx", (unsigned long long)made);
+}
+
+/* Absent, empty and -1 (Caddy, chunked) mean unknown. false: not a length. */
+static bool parse_length(const char *s, int64_t *out)
+{
+    if (*s == '\0' || strcmp(s, "-1") == 0) {
+        *out = -1;
+        return true;
+    }
+    size_t n = strspn(s, "0123456789");
+    if (s[n] != '\0' || n > 18)
+        return false;
+    *out = strtoll(s, NULL, 10);
+    return true;
+}
+
+static bool set_target(struct request *rq)
+{
+    const char *uri = request_param(rq, "REQUEST_URI");
+    rq->method = request_param(rq, "REQUEST_METHOD");
+    rq->head = strcmp(rq->method, "HEAD") == 0;
+    rq->query = request_param(rq, "QUERY_STRING");
+    rq->uri = strndup(uri, strcspn(uri, "?#"));
+    return rq->uri != NULL;
+}
+
+/* false: a says what is wrong with it. */
+static bool understand(struct request *rq, struct reply *a)
+{
+    set_id(rq);
+    if (!set_target(rq)) {
+        rq->uri = strdup("");
+        reply_busy(a, 1, "out of memory");
+        return false;
+    }
+    if (!parse_length(request_param(rq, "CONTENT_LENGTH"), &rq->content_length)) {
+        rq->content_length = INT64_MAX; /* whatever follows is not ours to judge */
+        reply_problem(a, 400, "length_malformed", "CONTENT_LENGTH is not a number");
+        return false;
+    }
+    return true;
+}
+
+bool request_admit(struct request *rq, enum pool_lane lane, size_t bytes, struct reply *a)
+{
+    struct ic_error e = { 0 };
+    int retry_after_s = 1;
+    if (pool_admit(rq->gw->pool, lane, bytes, &rq->ticket, &retry_after_s, &e))
+        return true;
+    reply_error(a, &e, retry_after_s);
+    return false;
+}
+
+/* ---- the answer ------------------------------------------------------------------------------------------- */
+
+static void add_server_timing(const struct request *rq, struct reply *a)
+{
+    const struct request_log *g = &rq->log;
+    if (a->code == NULL && a->type != NULL && strncmp(a->type, "image/", 6) == 0)
+        reply_header(a, "Server-Timing",
+                     "queue;dur=%.1f, read;dur=%.1f, decode;dur=%.1f, transform;dur=%.1f, encode;dur=%.1f", g->queue_ms,
+                     g->read_ms, g->decode_ms, g->transform_ms, g->encode_ms);
+}
+
+/* Each batch has write_timeout_ms: a client that takes half a megabyte in that time may take as long as it likes. */
+static bool send_reply(struct request *rq, struct reply *a)
+{
+    char head[REPLY_HEAD];
+    struct iovec iov[RECORD_IOV];
+    struct record_reply out;
+    size_t head_n = reply_render(a, rq->id, head), body_n = rq->head ? 0 : a->body_n;
+    int n;
+    record_reply_init(&out, (uint16_t)rq->fx.requestId, (struct iovec){ head, head_n },
+                      (struct iovec){ a->body, body_n });
+    while ((n = record_reply_next(&out, iov)) > 0) {
+        dispatch_deadline(rq->gw->dispatch, rq->conn, clock_ms() + rq->gw->cfg->write_timeout_ms);
+        if (!record_send(rq->conn->fd, iov, n))
+            return false;
+    }
+    dispatch_deadline(rq->gw->dispatch, rq->conn, 0);
+    rq->log.bytes_out = head_n + body_n;
+    return true;
+}
+
+static bool answer(struct request *rq, struct reply *a)
+{
+    if (a->status == 0)
+        reply_problem(a, 500, "internal", "no handler answered");
+    if (a->status == 499)
+        return false;
+    add_server_timing(rq, a);
+    int64_t from_us = clock_us();
+    bool sent = send_reply(rq, a);
+    rq->log.write_ms = (double)(clock_us() - from_us) / 1000;
+    return sent;
+}
+
+/* ---- the end ---------------------------------------------------------------------------------------------- */
+
+/* Whether libfcgi has read nothing beyond the end of STDIN. Its buffer is private, but a reader that is restarted without
+ * a socket to read from consumes what is left there, and moves rdNext only if there is something. */
+static bool at_boundary(struct request *rq)
+{
+    const unsigned char *before = rq->fx.in->rdNext;
+    rq->fx.role = FCGI_FILTER;
+    rq->fx.ipcFd = -1;
+    if (FCGX_StartFilterData(rq->fx.in) != 0)
+        return false;
+    FCGX_GetChar(rq->fx.in);
+    return rq->fx.in->rdNext == before;
+}
+
+/* A peer that still sends must not be answered by a reset or a broken pipe: nginx takes either for a failure of ours and
+ * answers 502 in place of our reply. So stop writing, read a little of what it has on the way, then leave the rest in the
+ * socket, where it stops the peer's writing and lets it read, and wait for the peer to close. */
+static void linger(int fd)
+{
+    char sink[8192];
+    size_t total = 0;
+    int64_t until = clock_ms() + LINGER_MS, left;
+    shutdown(fd, SHUT_WR);
+    while ((left = until - clock_ms()) > 0) {
+        struct pollfd p = { .fd = fd, .events = total < LINGER_BYTES ? POLLIN : POLLRDHUP };
+        if (poll(&p, 1, (int)left) <= 0 || p.revents & (POLLRDHUP | POLLHUP | POLLERR))
+            return;
+        ssize_t n = recv(fd, sink, sizeof sink, MSG_DONTWAIT);
+        if (n == 0 || (n < 0 && errno != EAGAIN))
+            return;
+        total += n > 0 ? (size_t)n : 0;
+    }
+}
+
+/* true: the connection is kept. */
+static bool finish(struct request *rq, bool sent)
+{
+    bool keep = sent && rq->fx.keepConnection && rq->body_done && !dispatch_draining(rq->gw->dispatch);
+    if (sent && !rq->body_done)
+        linger(rq->conn->fd);
+    return keep && at_boundary(rq);
+}
+
+static void release(struct request *rq, int copy)
+{
+    FCGX_Free(&rq->fx, 0);
+    close(copy);
+    request_free_body(rq);
+    pool_leave(&rq->ticket);
+    free((char *)rq->uri);
+}
+
+/* Lets libfcgi read the header. The bytes are all there, so that it does not wait; but it may not agree about them. */
+static bool open_request(struct request *rq, int *copy)
+{
+    *copy = fcntl(rq->conn->fd, F_DUPFD_CLOEXEC, 3);
+    if (*copy < 0)
+        return false;
+    FCGX_InitRequest(&rq->fx, -1, 0);
+    rq->fx.ipcFd = *copy;
+    rq->fx.keepConnection = 1; /* or FCGX_Accept_r begins by closing it; then BEGIN_REQUEST's flag is stored here */
+    dispatch_deadline(rq->gw->dispatch, rq->conn, clock_ms() + rq->gw->cfg->header_timeout_ms);
+    int rc = FCGX_Accept_r(&rq->fx); /* on failure it has closed the copy */
+    dispatch_deadline(rq->gw->dispatch, rq->conn, 0);
+    return rc == 0;
+}
+
+bool request_serve(struct gateway *g, struct conn *c)
+{
+    struct request rq = { .gw = g, .conn = c, .content_length = -1, .log.worker = -1 };
+    struct reply a = { 0 };
+    int copy;
+    rq.start_ms = c->begun_ms;
+    rq.deadline_ms = rq.start_ms + g->cfg->deadline_ms;
+    if (!open_request(&rq, &copy)) {
+        log_line(LOG_LV_WARN, "event=request_unreadable");
+        return false;
+    }
+    if (understand(&rq, &a))
+        route_request(&rq, &a);
+    request_end_input(&rq);
+    bool sent = answer(&rq, &a);
+    access_log(&rq, &a);
+    bool keep = finish(&rq, sent);
+    reply_free(&a);
+    release(&rq, copy);
+    return keep;
+}

@@ -1,0 +1,65 @@
+/* One request from its first record to its last: params in, body in, reply out, one access line. */
+#ifndef REQUEST_H
+#define REQUEST_H
+
+#include <fcgiapp.h>
+
+#include "dispatch.h"
+#include "reply.h"
+
+/* What the access line tells beside id, status and bytes. Handlers fill what they know. */
+struct request_log {
+    const char *route;  /* "img", "process": static */
+    enum ic_format in, out;
+    uint32_t source_width, source_height, width, height;
+    double queue_ms, read_ms, decode_ms, transform_ms, encode_ms;
+    int worker;         /* -1: none */
+    char options[512];  /* as asked, for slow requests */
+    /* request.c's own */
+    double write_ms;
+    size_t bytes_in, bytes_out;
+};
+
+struct request {
+    struct gateway *gw;
+    struct conn *conn;
+    FCGX_Request fx;
+    char id[65];               /* X-Request-Id, taken over or made */
+    const char *method;
+    bool head;
+    const char *uri;           /* REQUEST_URI's path, still encoded, without the query; owned by the request */
+    const char *query;         /* QUERY_STRING, "" where absent */
+    int64_t content_length;    /* -1: unknown */
+    int64_t start_ms, deadline_ms;
+    struct pool_ticket ticket;
+    uint8_t *body;             /* owned; NULL until request_read_body */
+    size_t body_n, body_cap;
+    bool body_done;            /* fully read, or there was none: the connection may be kept */
+    struct request_log log;
+};
+
+/* An accept thread's work on a connection that holds a request header: serves one request. true: the connection can be
+ * kept and stands at a record boundary. */
+bool request_serve(struct gateway *g, struct conn *c);
+
+/* A FastCGI parameter ("HTTP_ACCEPT"), "" where absent. */
+const char *request_param(const struct request *rq, const char *name);
+
+/* Reserves memory and a ticket, or fills a with the 503. To be called before request_read_body. */
+bool request_admit(struct request *rq, enum pool_lane lane, size_t bytes, struct reply *a);
+
+/* Reads the whole body. false: a holds the error (413 too large, 400 short or empty, 408 too slow) and the connection
+ * will not be kept. Needs a ticket whose bytes cover content_length; grows it where that is unknown.
+ * The time it takes has a limit of its own, so the request's deadline moves by it. */
+bool request_read_body(struct request *rq, struct reply *a);
+
+/* ---- body.c, access.c: parts of request.c's work ---------------------------------------------------------- */
+
+/* Where no handler read the body: whether STDIN turns out to end at once, waited for briefly. Sets body_done. */
+void request_end_input(struct request *rq);
+void request_free_body(struct request *rq);
+
+/* The access line, and a second one for a slow request. */
+void access_log(const struct request *rq, const struct reply *a);
+
+#endif

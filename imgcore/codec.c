@@ -1,0 +1,89 @@
+/* The table of formats, and the thin calls through a source's or sink's operations.
+ *
+ * Everybody outside of the codecs comes in here, so a new format is one file and one line below. */
+#include "codec.h"
+
+#include <pthread.h>
+#include <stdio.h>
+#include <string.h>
+
+static const struct ic_codec *const codecs[] = { &ic_codec_jpeg, &ic_codec_png, &ic_codec_webp };
+
+#define CODECS (sizeof codecs / sizeof *codecs)
+
+const struct ic_codec *ic_codec_of(enum ic_format f)
+{
+    for (size_t i = 0; i < CODECS; i++)
+        if (codecs[i]->format == f)
+            return codecs[i];
+    return NULL;
+}
+
+const struct ic_codec *ic_codec_sniff(struct ic_bytes in)
+{
+    for (size_t i = 0; i < CODECS; i++)
+        if (codecs[i]->sniff(in.p, in.n))
+            return codecs[i];
+    return NULL;
+}
+
+const char *ic_format_name(enum ic_format f)
+{
+    const struct ic_codec *c = ic_codec_of(f);
+    return c ? c->name : "origin";
+}
+
+const char *ic_format_mime(enum ic_format f)
+{
+    const struct ic_codec *c = ic_codec_of(f);
+    return c ? c->mime : "application/octet-stream";
+}
+
+enum ic_code ic_source_rows(struct ic_source *s, struct ic_rows *rows, struct ic_error *e)
+{
+    memset(rows, 0, sizeof *rows);
+    return s->ops->rows(s, rows, e);
+}
+
+void ic_source_close(struct ic_source *s)
+{
+    if (s)
+        s->ops->close(s);
+}
+
+enum ic_code ic_sink_write(struct ic_sink *s, const struct ic_rows *rows, struct ic_error *e)
+{
+    return s->ops->write(s, rows, e);
+}
+
+enum ic_code ic_sink_finish(struct ic_sink *s, struct ic_error *e)
+{
+    return s->ops->finish(s, e);
+}
+
+void ic_sink_free(struct ic_sink *s)
+{
+    if (s)
+        s->ops->free(s);
+}
+
+/* Asked of the libraries at run time, since a package update replaces them below a running binary's successor; hence
+ * once, and not a constant. */
+static char versions[128];
+static pthread_once_t versions_once = PTHREAD_ONCE_INIT;
+
+static void versions_fill(void)
+{
+    size_t n = (size_t)snprintf(versions, sizeof versions, "pixpool/" IC_VERSION);
+    for (size_t i = 0; i < CODECS; i++) {
+        char one[32];
+        codecs[i]->version(one, sizeof one);
+        n += (size_t)snprintf(versions + n, sizeof versions - n, " %s", one);
+    }
+}
+
+const char *ic_versions(void)
+{
+    pthread_once(&versions_once, versions_fill);
+    return versions;
+}

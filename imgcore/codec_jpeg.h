@@ -1,0 +1,34 @@
+/* What the two halves of the JPEG codec share: libjpeg's errors without its exit(). Only codec_jpeg*.c includes it. */
+#ifndef IMGCORE_CODEC_JPEG_H
+#define IMGCORE_CODEC_JPEG_H
+
+#include <setjmp.h>
+#include <stdio.h>
+
+#include <jpeglib.h>
+
+#include "codec.h"
+
+/* Installed as cinfo.err by jpeg_trap_init. A libjpeg call runs inside jpeg_guard, or it must not fail. */
+struct jpeg_trap {
+    struct jpeg_error_mgr mgr; /* first: libjpeg hands it back */
+    jmp_buf back;
+    enum ic_code code; /* of the failure caught */
+    char text[JMSG_LENGTH_MAX];
+    bool starved; /* entropy-coded data ended before its segment should have */
+};
+
+struct jpeg_error_mgr *jpeg_trap_init(struct jpeg_trap *t);
+
+/* Runs step(arg); false where libjpeg, or jpeg_trap_raise, gave up in it, with t->code and t->text set. */
+bool jpeg_guard(struct jpeg_trap *t, void (*step)(void *arg), void *arg);
+
+/* Gives up with an error of our own. Only below jpeg_guard. */
+_Noreturn void jpeg_trap_raise(struct jpeg_trap *t, const struct ic_error *e);
+
+void jpeg_sink_shape(enum ic_layout layout, uint32_t width, uint32_t height, const struct ic_sink_opt *o,
+                     struct ic_planes *out);
+enum ic_code jpeg_sink_create(const struct ic_planes *shape, const struct ic_sink_opt *o, struct ic_buffer *out,
+                              struct ic_sink **sink, struct ic_error *e);
+
+#endif

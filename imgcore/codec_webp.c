@@ -1,0 +1,218 @@
+/* WebP, reading: one packed plane, RGB or RGBA. The writing half is codec_webp_sink.c.
+ *
+ * libwebp decodes a whole frame, here into our own memory on the first call for rows, through its incremental decoder:
+ * that one tells how many rows of a truncated file are good. Of an animation the first frame is decoded, straight onto
+ * its place on a transparent canvas: WebPAnimDecoder would hold two more canvases to the same end. */
+#include "codec_webp.h"
+#include "probe.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include <webp/decode.h>
+
+struct webp_source {
+    struct ic_source base;
+    struct ic_mem *mem; /* borrowed */
+    struct ic_bytes frame; /* the bitstream to decode, borrowed: the file, or an animation's first frame */
+    uint32_t x, y, width, height; /* of the frame on the canvas */
+    bool done;
+    size_t stride;
+    uint8_t *canvas; /* owned */
+};
+
+/* opening */
+
+static bool same_size(const WebPBitstreamFeatures *f, const struct ic_info *x)
+{
+    return f->width > 0 && f->height > 0 && (uint32_t)f->width == x->width && (uint32_t)f->height == x->height;
+}
+
+static void take_still(struct webp_source *s, struct ic_bytes in, const struct ic_info *x)
+{
+    s->frame = in;
+    s->width = x->width;
+    s->height = x->height;
+}
+
+/* Found by our own walk: libwebpdemux shows nothing of a frame that is cut short. What the frame declares must be what
+ * its bitstream has, and lie on the canvas. */
+static enum ic_code take_first_frame(struct webp_source *s, struct ic_bytes in, const struct ic_info *x,
+                                     struct ic_error *e)
+{
+    struct probe_frame f;
+    WebPBitstreamFeatures b;
+    bool ok = probe_webp_first_frame(in, &f, e) == IC_OK && f.x + f.width <= x->width && f.y + f.height <= x->height &&
+              WebPGetFeatures(f.bits.p, f.bits.n, &b) == VP8_STATUS_OK && b.width == (int)f.width &&
+              b.height == (int)f.height && !b.has_animation;
+    if (!ok)
+        return ic_fail(e, IC_E_CORRUPT, "corrupt WebP: its first frame is broken or missing");
+    s->frame = f.bits;
+    s->x = f.x;
+    s->y = f.y;
+    s->width = f.width;
+    s->height = f.height;
+    return IC_OK;
+}
+
+static enum ic_code check_header(struct webp_source *s, struct ic_bytes in, const struct ic_info *x,
+                                 struct ic_error *e)
+{
+    WebPBitstreamFeatures f;
+    VP8StatusCode status = WebPGetFeatures(in.p, in.n, &f);
+    if (status != VP8_STATUS_OK)
+        return ic_fail(e, IC_E_CORRUPT, "corrupt WebP: its header is broken");
+    if (!same_size(&f, x))
+        return ic_fail(e, IC_E_CORRUPT, "corrupt WebP: its headers disagree, %ux%u and %dx%d", x->width, x->height,
+                       f.width, f.height);
+    if (f.has_animation)
+        return take_first_frame(s, in, x, e);
+    take_still(s, in, x);
+    return IC_OK;
+}
+
+static void set_shape(struct webp_source *s, const struct ic_info *x)
+{
+    s->base.shape = (struct ic_planes){ .layout = x->alpha ? IC_RGBA : IC_RGB, .n = 1 };
+    s->base.shape.plane[0] = (struct ic_plane){
+        .width = x->width, .height = x->height, .channels = x->alpha ? 4 : 3, .span_w = x->width, .span_h = x->height
+    };
+}
+
+static enum ic_code alloc_canvas(struct webp_source *s, struct ic_error *e)
+{
+    const struct ic_plane *p = &s->base.shape.plane[0];
+    size_t row, size;
+    if (!ic_mul(p->width, (size_t)p->channels, &row))
+        return ic_fail(e, IC_E_LIMIT, "WebP: too large");
+    s->stride = ic_stride(row);
+    if (!ic_mul(s->stride, p->height, &size) || s->stride > INT32_MAX)
+        return ic_fail(e, IC_E_LIMIT, "WebP: too large");
+    s->canvas = ic_alloc(s->mem, size);
+    return s->canvas ? IC_OK : ic_fail(e, IC_E_MEMORY, "no memory for a WebP of %ux%u pixels", p->width, p->height);
+}
+
+static void source_close(struct ic_source *base)
+{
+    struct webp_source *s = (struct webp_source *)base;
+    ic_free(s->mem, s->canvas);
+    ic_free(s->mem, s);
+}
+
+/* decoding */
+
+static uint8_t *frame_start(const struct webp_source *s)
+{
+    return s->canvas + s->y * s->stride + (size_t)s->x * (size_t)s->base.shape.plane[0].channels;
+}
+
+static void describe_output(const struct webp_source *s, WebPDecBuffer *b)
+{
+    int channels = s->base.shape.plane[0].channels;
+    b->colorspace = channels == 4 ? MODE_RGBA : MODE_RGB;
+    b->is_external_memory = 1;
+    b->u.RGBA.rgba = frame_start(s);
+    b->u.RGBA.stride = (int)s->stride;
+    b->u.RGBA.size = (s->height - 1) * s->stride + (size_t)s->width * (size_t)channels;
+}
+
+static enum ic_code code_of(VP8StatusCode status)
+{
+    return status == VP8_STATUS_OUT_OF_MEMORY ? IC_E_MEMORY : IC_E_CORRUPT;
+}
+
+/* The decoder wants more than there is: what it has stays, the rest is zero. */
+static enum ic_code keep_rows(struct webp_source *s, WebPIDecoder *d, struct ic_error *e)
+{
+    int good = 0;
+    if (!WebPIDecGetRGB(d, &good, NULL, NULL, NULL) || good <= 0)
+        return ic_fail(e, IC_E_CORRUPT, "corrupt WebP: the data ends before the first row");
+    size_t row = (size_t)s->width * (size_t)s->base.shape.plane[0].channels;
+    for (uint32_t y = (uint32_t)good; y < s->height; y++)
+        memset(frame_start(s) + y * s->stride, 0, row);
+    s->base.truncated = true;
+    return IC_OK;
+}
+
+static enum ic_code decode(struct webp_source *s, struct ic_error *e)
+{
+    WebPDecoderConfig config;
+    const struct ic_plane *p = &s->base.shape.plane[0];
+    if (!WebPInitDecoderConfig(&config))
+        return ic_fail(e, IC_E_FORMAT, "libwebp is of another version than its headers");
+    if (s->width != p->width || s->height != p->height)
+        memset(s->canvas, 0, s->stride * p->height);
+    describe_output(s, &config.output);
+    WebPIDecoder *d = WebPIDecode(NULL, 0, &config);
+    if (!d)
+        return ic_fail(e, IC_E_MEMORY, "no memory for a WebP decoder");
+    VP8StatusCode status = WebPIUpdate(d, s->frame.p, s->frame.n);
+    enum ic_code rc = IC_OK;
+    if (status == VP8_STATUS_SUSPENDED)
+        rc = keep_rows(s, d, e);
+    else if (status != VP8_STATUS_OK)
+        rc = ic_fail(e, code_of(status), "WebP: the decoder failed (%d)", (int)status);
+    WebPIDelete(d);
+    return rc;
+}
+
+static enum ic_code source_rows(struct ic_source *base, struct ic_rows *rows, struct ic_error *e)
+{
+    struct webp_source *s = (struct webp_source *)base;
+    if (s->done)
+        return IC_OK;
+    enum ic_code rc = decode(s, e);
+    if (rc != IC_OK)
+        return rc;
+    s->done = true;
+    rows->p[0] = s->canvas;
+    rows->stride[0] = s->stride;
+    rows->n[0] = base->shape.plane[0].height;
+    return IC_OK;
+}
+
+static const struct ic_source_ops source_ops = { source_rows, source_close };
+
+static enum ic_code webp_open(struct ic_bytes in, const struct ic_source_opt *o, struct ic_source **out,
+                              struct ic_error *e)
+{
+    struct webp_source *s = ic_calloc(o->mem, sizeof *s);
+    if (!s)
+        return ic_fail(e, IC_E_MEMORY, "no memory for a WebP decoder");
+    s->base.ops = &source_ops;
+    s->mem = o->mem;
+    enum ic_code rc = check_header(s, in, o->expect, e);
+    set_shape(s, o->expect);
+    if (rc == IC_OK)
+        rc = alloc_canvas(s, e);
+    if (rc == IC_OK)
+        *out = &s->base;
+    else
+        source_close(&s->base);
+    return rc;
+}
+
+static bool webp_sniff(const uint8_t *p, size_t n)
+{
+    return n >= 12 && memcmp(p, "RIFF", 4) == 0 && memcmp(p + 8, "WEBP", 4) == 0;
+}
+
+static void webp_version(char *out, size_t n)
+{
+    int v = WebPGetDecoderVersion();
+    snprintf(out, n, "webp/%d.%d.%d", v >> 16 & 255, v >> 8 & 255, v & 255);
+}
+
+const struct ic_codec ic_codec_webp = {
+    .name = "webp",
+    .mime = "image/webp",
+    .format = IC_FORMAT_WEBP,
+    .default_quality = 80,
+    .alpha = true,
+    .shrinks = false,
+    .sniff = webp_sniff,
+    .sink_shape = webp_sink_shape,
+    .open = webp_open,
+    .create = webp_sink_create,
+    .version = webp_version,
+};

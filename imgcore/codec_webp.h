@@ -1,0 +1,12 @@
+/* What the two halves of the WebP codec share. Only codec_webp*.c includes it. */
+#ifndef IMGCORE_CODEC_WEBP_H
+#define IMGCORE_CODEC_WEBP_H
+
+#include "codec.h"
+
+void webp_sink_shape(enum ic_layout layout, uint32_t width, uint32_t height, const struct ic_sink_opt *o,
+                     struct ic_planes *out);
+enum ic_code webp_sink_create(const struct ic_planes *shape, const struct ic_sink_opt *o, struct ic_buffer *out,
+                              struct ic_sink **sink, struct ic_error *e);
+
+#endif

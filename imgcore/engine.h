@@ -1,0 +1,13 @@
+/* What one thread keeps between runs. Private to imgcore; others see an opaque pointer. */
+#ifndef IMGCORE_ENGINE_H
+#define IMGCORE_ENGINE_H
+
+#include "weights.h"
+
+struct ic_engine {
+    struct ic_mem mem;
+    struct ic_limits limits;
+    struct ic_weights_cache weights;
+};
+
+#endif

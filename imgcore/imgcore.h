@@ -1,0 +1,244 @@
+/* imgcore: one encoded image in, one or several encoded images out.
+ *
+ * The only header the rest of pixpool includes from here. imgcore opens no file and no socket, starts no thread,
+ * logs nothing and never exits; all state lives in an engine, of which each thread or process has its own.
+ *
+ *     ic_probe    header bytes            -> ic_info    library-free, safe in the gateway
+ *     ic_plan     recipe + info + limits  -> ic_plan    pure: sizes, crop, shrink-on-load, memory, cost
+ *     ic_run      bytes + recipes         -> results    decodes once, feeds every recipe
+ */
+#ifndef IMGCORE_H
+#define IMGCORE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define IC_VERSION "0.1.0"
+
+/* failing */
+
+enum ic_code {
+    IC_OK = 0,
+    IC_E_PARAM,   /* the recipe asks for something impossible */
+    IC_E_FORMAT,  /* not an image of a format that is supported */
+    IC_E_CORRUPT, /* the format is supported, the data is broken */
+    IC_E_MORE,    /* ic_probe only: the header goes on beyond the bytes given */
+    IC_E_LIMIT,   /* over a limit on pixels, sides, frames */
+    IC_E_MEMORY,  /* the engine's memory budget is used up */
+    IC_E_RESULT,  /* the encoded result is larger than allowed */
+    /* Never returned by imgcore; here so that one table maps every failure of a job to its HTTP status. */
+    IC_E_BUSY,     /* no room in the queue, or no worker before the deadline */
+    IC_E_DEADLINE, /* the deadline passed while working */
+    IC_E_WORKER,   /* the worker died on this image */
+    IC_E_GONE,     /* the client left */
+    IC_CODES
+};
+
+struct ic_error {
+    enum ic_code code;
+    char text[200]; /* one clear sentence without a full stop */
+};
+
+/* Fills e (may be NULL) and returns code, so that a function fails in one line: return ic_fail(e, ...). */
+enum ic_code ic_fail(struct ic_error *e, enum ic_code code, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+
+/* "limit", "corrupt": the stable word for a code in JSON, logs and metrics. */
+const char *ic_code_name(enum ic_code code);
+
+/* what came */
+
+struct ic_bytes {
+    const uint8_t *p; /* borrowed */
+    size_t n;
+};
+
+enum ic_format { IC_FORMAT_ORIGIN, IC_FORMAT_JPEG, IC_FORMAT_PNG, IC_FORMAT_WEBP, IC_FORMATS };
+
+const char *ic_format_name(enum ic_format f); /* "jpeg" */
+const char *ic_format_mime(enum ic_format f); /* "image/jpeg" */
+
+/* What a header tells. Sizes are as stored, before orientation. */
+struct ic_info {
+    enum ic_format format;
+    uint32_t width, height;     /* 1 .. 2^31-1 */
+    uint32_t frames;            /* 1 unless animated */
+    uint8_t components;         /* 1 grey, 2 grey+alpha, 3 colour, 4 colour+alpha or CMYK */
+    uint8_t depth;              /* bits a sample: 1 2 4 8 12 16 */
+    uint8_t orientation;        /* EXIF 1 .. 8, 1 where absent */
+    bool alpha;                 /* an alpha channel, or a transparent palette entry or colour */
+    bool palette;               /* PNG */
+    bool cmyk;                  /* JPEG with four components */
+    bool progressive;           /* progressive JPEG or interlaced PNG: the decoder needs the whole frame */
+    bool lossless;              /* PNG, and WebP as VP8L */
+    uint8_t hsamp[4], vsamp[4]; /* JPEG sampling factors 1 .. 4 by component, else 1 */
+};
+
+/* Reads the header of an image without a codec library.
+ *
+ * head  the image's first bytes, or all of them; 32 KB suffice for most
+ * out   set on success only
+ *
+ * IC_E_FORMAT (the text names the format where it is a known one), IC_E_CORRUPT, or IC_E_MORE where the header is
+ * sound as far as it goes. EXIF orientation is looked for up to the first frame header (JPEG), first IDAT (PNG), or
+ * anywhere in head (WebP, whose EXIF chunk comes last). Reentrant; allocates nothing. */
+enum ic_code ic_probe(struct ic_bytes head, struct ic_info *out, struct ic_error *e);
+
+/* what is asked */
+
+enum ic_unit { IC_UNIT_NONE, IC_UNIT_PX, IC_UNIT_PERCENT };
+
+struct ic_len {
+    double value;
+    enum ic_unit unit; /* IC_UNIT_NONE: not given */
+};
+
+enum ic_fit { IC_FIT_INSIDE, IC_FIT_COVER, IC_FIT_PAD, IC_FIT_STRETCH, IC_FIT_OUTSIDE };
+
+enum ic_gravity {
+    IC_CENTER,
+    IC_NORTH,
+    IC_NORTHEAST,
+    IC_EAST,
+    IC_SOUTHEAST,
+    IC_SOUTH,
+    IC_SOUTHWEST,
+    IC_WEST,
+    IC_NORTHWEST
+};
+
+enum ic_chroma { IC_CHROMA_AUTO, IC_CHROMA_420, IC_CHROMA_422, IC_CHROMA_444 };
+
+enum ic_kernel {
+    IC_KERNEL_LANCZOS3,
+    IC_KERNEL_LANCZOS2,
+    IC_KERNEL_MITCHELL,
+    IC_KERNEL_CATROM,
+    IC_KERNEL_BILINEAR,
+    IC_KERNEL_BOX,
+    IC_KERNEL_NEAREST
+};
+
+struct ic_colour {
+    uint8_t r, g, b, a; /* sRGB, not premultiplied */
+};
+
+/* The options of one output: plain data, copied as bytes between processes of the same binary.
+ * Fields that hold an enum are ints so that one option table can describe them all. */
+struct ic_recipe {
+    struct ic_len width, height; /* the box; px or percent of the (cropped, oriented) source */
+    struct ic_len rect[4];       /* x y w h in oriented coordinates; all IC_UNIT_NONE: whole image */
+    double dpr;                  /* 0.1 .. 8, multiplies width and height given in px */
+    int fit;                     /* enum ic_fit */
+    int gravity;                 /* enum ic_gravity */
+    int rotate;                  /* 0 90 180 270, clockwise, after orientation */
+    int format;                  /* enum ic_format; IC_FORMAT_ORIGIN keeps the source's */
+    int quality;                 /* 1 .. 100; 0: the format's default */
+    int chroma;                  /* enum ic_chroma */
+    int effort;                  /* 0 .. 9 */
+    int kernel;                  /* enum ic_kernel */
+    bool enlarge, autorotate;
+    bool flip; /* top to bottom */
+    bool flop; /* left to right */
+    bool progressive, lossless;
+    bool strict; /* a truncated source is an error */
+    bool bg_given;
+    struct ic_colour bg;
+#ifdef PIXPOOL_TEST_OPS
+    int test_op; /* enum ic_test_op: misbehave on purpose; absent from real builds */
+#endif
+};
+
+#ifdef PIXPOOL_TEST_OPS
+enum ic_test_op { IC_TEST_NONE, IC_TEST_CRASH, IC_TEST_HANG, IC_TEST_OOM };
+#endif
+
+/* Every option at its documented default. */
+void ic_recipe_init(struct ic_recipe *r);
+
+/* what will be done */
+
+struct ic_limits {
+    uint64_t max_pixels_in; /* width * height * frames of a source */
+    uint32_t max_side_in;
+    uint32_t max_side_out;
+    size_t max_memory; /* bytes one ic_run may hold */
+    size_t max_result; /* bytes of one encoded result */
+};
+
+/* The eight ways a rectangle maps onto itself. Bit 0: mirror left-right, bit 1: mirror top-bottom, bit 2: transpose
+ * (swap x and y) first. EXIF orientation, rotate, flip and flop all compose into one of these. */
+enum ic_turn { IC_TURN_FLOP = 1, IC_TURN_FLIP = 2, IC_TURN_TRANSPOSE = 4 };
+
+struct ic_box {
+    double x0, y0, x1, y1; /* half-open, in stored source pixels, real-valued */
+};
+
+/* What one recipe means for one source. Pure data; explain=1 will print it. */
+struct ic_plan {
+    struct ic_info source;
+    struct ic_box crop;                  /* what of the stored source is visible */
+    int scale;                           /* shrink-on-load in eighths: 8 4 2 1 (JPEG), else 8 */
+    uint32_t scaled_w, scaled_h;         /* after resampling, before turn */
+    unsigned turn;                       /* bits of enum ic_turn, applied to the resampled image */
+    uint32_t width, height;              /* of the result */
+    uint32_t place_x, place_y;           /* where the turned image lies in the result (fit=pad), else 0 */
+    enum ic_format format;               /* never IC_FORMAT_ORIGIN */
+    int quality, chroma, effort, kernel; /* chroma never IC_CHROMA_AUTO */
+    bool progressive, lossless;
+    bool pad;     /* the result is larger than the turned image: bg shows */
+    bool flatten; /* alpha is composed onto bg */
+    bool alpha;   /* the result has alpha */
+    struct ic_colour bg;
+    uint64_t memory; /* predicted bytes held at most */
+    double cost_ms;  /* predicted CPU milliseconds on a typical core */
+};
+
+/* Plans one output. Pure and reentrant, microseconds.
+ * IC_E_LIMIT, IC_E_MEMORY (from the header, before any work), IC_E_PARAM (rect outside of the image). */
+enum ic_code ic_plan(const struct ic_recipe *r, const struct ic_info *info, const struct ic_limits *limits,
+                     struct ic_plan *out, struct ic_error *e);
+
+/* Size as a viewer shows it: stored size with EXIF orientation applied. */
+void ic_oriented_size(const struct ic_info *info, bool autorotate, uint32_t *w, uint32_t *h);
+
+/* doing it */
+
+struct ic_engine; /* warm memory, cached weights; one per thread */
+
+/* Once per process, before any engine: chooses the kernels. PIXPOOL_ISA in the environment (c, avx2) lowers the choice;
+ * an unknown or unsupported name is ignored. Not reentrant. */
+void ic_init(void);
+
+/* One line per kernel, "vscale_u8 avx2\n", into buf (always terminated). Returns the length needed. */
+size_t ic_cpu_report(char *buf, size_t n);
+
+/* "pixpool's and the codecs' versions" as one short string; part of every ETag. Static storage. */
+const char *ic_versions(void);
+
+struct ic_engine *ic_engine_create(const struct ic_limits *limits); /* NULL: out of memory. limits are copied */
+void ic_engine_free(struct ic_engine *g);
+
+struct ic_result {
+    struct ic_bytes data;                                /* borrowed until the callback returns */
+    uint32_t width, height, source_width, source_height; /* source as oriented */
+    enum ic_format format, source_format;
+    double decode_ms, transform_ms, encode_ms; /* wall time; decode is that of the shared decode */
+    bool truncated; /* the source ended early; missing rows are grey or as the codec filled them */
+};
+
+/* Called once per recipe, in the order in which results are finished. r is NULL and e says why where this output
+ * failed. Returning false stops the run. */
+typedef bool ic_emit(void *ctx, int index, const struct ic_result *r, const struct ic_error *e);
+
+/* Decodes in once and feeds n recipes.
+ *
+ * n     1 .. 32
+ * emit  called exactly once per recipe unless it stops the run or ic_run fails as a whole
+ *
+ * Returns IC_OK when every recipe was emitted (some perhaps with errors of their own), otherwise the failure that
+ * concerns all of them (source unreadable), with e filled and emit not called for the recipes still open. */
+enum ic_code ic_run(struct ic_engine *g, struct ic_bytes in, const struct ic_recipe *recipes, int n, ic_emit *emit,
+                    void *ctx, struct ic_error *e);
+
+#endif

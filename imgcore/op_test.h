@@ -1,0 +1,12 @@
+/* Misbehaving on purpose, for the tests of what survives it. Empty in real builds. */
+#ifndef IMGCORE_OP_TEST_H
+#define IMGCORE_OP_TEST_H
+
+#include "mem.h"
+
+#ifdef PIXPOOL_TEST_OPS
+/* op is an enum ic_test_op. IC_TEST_OOM returns IC_E_MEMORY with m as it was; the others never return. */
+enum ic_code ic_op_test(int op, struct ic_mem *m, struct ic_error *e);
+#endif
+
+#endif

@@ -1,0 +1,435 @@
+/* The way of one result through imgcore; run.c feeds it, several at a time from one decode.
+ *
+ *     rows of source planes --scale--> strip of channels --colour--> (frame: turn, place) --interleave--> sink
+ *
+ * Channels are pulled from the scalers in step, a strip of 16 luma rows at a time: chroma, whose window reaches further,
+ * holds luma back in its ring of few source rows rather than in a queue of finished ones. Only a result that is turned or
+ * lies on a canvas passes through a frame, and that is of the result's size. */
+#include "output.h"
+
+#include <math.h>
+#include <string.h>
+#include <time.h>
+
+#define STRIP_ROWS 16u
+
+double ic_now_ms(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double) t.tv_sec * 1e3 + (double) t.tv_nsec / 1e6;
+}
+
+static enum ic_code output_no_memory(struct ic_error *e)
+{
+    return ic_fail(e, IC_E_MEMORY, "no memory for a result");
+}
+
+/* ---- layout ---- */
+
+static bool output_has_hue(const struct ic_plan *p)
+{
+    return p->bg.a > 0 && (p->pad || p->flatten) && (p->bg.r != p->bg.g || p->bg.g != p->bg.b);
+}
+
+/* The layout to offer to the sink. A canvas is filled in RGB: its edge need not fall on the chroma grid. */
+static enum ic_layout output_layout(const struct ic_plan *p, enum ic_layout source)
+{
+    bool grey = source == IC_GREY || source == IC_GREYA;
+
+    if (source == IC_YCBCR && !p->pad)
+        return IC_YCBCR;
+    if (grey && !output_has_hue(p))
+        return p->alpha ? IC_GREYA : IC_GREY;
+    return p->alpha ? IC_RGBA : IC_RGB;
+}
+
+static enum ic_code output_choose(struct ic_output *o, const struct ic_sink_opt *so, struct ic_error *e)
+{
+    const struct ic_plan *p = o->plan;
+
+    o->codec->sink_shape(output_layout(p, o->source.layout), p->width, p->height, so, &o->shape);
+    if (!ic_colour_init(&o->colour, o->source.layout, o->shape.layout, p->bg))
+        return ic_fail(e, IC_E_PARAM, "%s can't store this kind of image", o->codec->name);
+    return IC_OK;
+}
+
+static bool output_planar(const struct ic_planes *s)
+{
+    return s->layout == IC_YCBCR;
+}
+
+/* How many result pixels one sample of a sink's plane covers on each axis of the finished image. */
+static uint32_t output_factor_x(const struct ic_output *o, int plane)
+{
+    return output_planar(&o->shape) ? (uint32_t) lround(o->plan->width / o->shape.plane[plane].span_w) : 1;
+}
+
+static uint32_t output_factor_y(const struct ic_output *o, int plane)
+{
+    return output_planar(&o->shape) ? (uint32_t) lround(o->plan->height / o->shape.plane[plane].span_h) : 1;
+}
+
+/* ---- geometry ---- */
+
+/* One axis of the resampled image before its turn. */
+struct span {
+    uint32_t size;   /* pixels of the resampled image */
+    uint32_t factor; /* pixels a sample of this plane covers */
+    bool mirrored;   /* the finished image counts from the other end */
+    double c0, c1;   /* crop, in source pixels */
+    double unit;     /* samples of the source plane a source pixel */
+};
+
+/* Subsampled planes are anchored where the finished image begins. An odd size leaves half a sample beyond its end, which
+ * is before our beginning where the turn mirrors. */
+static struct ic_axis output_axis(const struct span *s, uint32_t src_n, int kernel)
+{
+    uint32_t n = (s->size + s->factor - 1) / s->factor;
+    double covered = (double) n * s->factor, from = s->mirrored ? s->size - covered : 0.0;
+    double step = (s->c1 - s->c0) / s->size;
+
+    return (struct ic_axis) { .src_n = src_n,
+                              .dst_n = n,
+                              .x0 = (s->c0 + from * step) * s->unit,
+                              .x1 = (s->c0 + (from + covered) * step) * s->unit,
+                              .kernel = kernel };
+}
+
+static struct ic_axis output_axis_x(const struct ic_output *o, int plane)
+{
+    const struct ic_plan *p = o->plan;
+    const struct ic_plane *from = &o->source.plane[plane];
+    bool swap = p->turn & IC_TURN_TRANSPOSE;
+    struct span s = { .size = p->scaled_w,
+                      .factor = swap ? output_factor_y(o, plane) : output_factor_x(o, plane),
+                      .mirrored = p->turn & (swap ? IC_TURN_FLIP : IC_TURN_FLOP),
+                      .c0 = p->crop.x0,
+                      .c1 = p->crop.x1,
+                      .unit = from->span_w / p->source.width };
+
+    return output_axis(&s, from->width, p->kernel);
+}
+
+static struct ic_axis output_axis_y(const struct ic_output *o, int plane)
+{
+    const struct ic_plan *p = o->plan;
+    const struct ic_plane *from = &o->source.plane[plane];
+    bool swap = p->turn & IC_TURN_TRANSPOSE;
+    struct span s = { .size = p->scaled_h,
+                      .factor = swap ? output_factor_x(o, plane) : output_factor_y(o, plane),
+                      .mirrored = p->turn & (swap ? IC_TURN_FLOP : IC_TURN_FLIP),
+                      .c0 = p->crop.y0,
+                      .c1 = p->crop.y1,
+                      .unit = from->span_h / p->source.height };
+
+    return output_axis(&s, from->height, p->kernel);
+}
+
+/* ---- opening ---- */
+
+static enum ic_code output_add_strip(struct ic_output *o, int channel, const struct ic_axis *x, const struct ic_axis *y)
+{
+    struct output_strip *s = &o->strip[channel];
+    uint32_t factor = (o->plan->scaled_h + y->dst_n - 1) / y->dst_n;
+
+    s->width = x->dst_n;
+    s->height = y->dst_n;
+    s->rows = factor >= STRIP_ROWS ? 1 : STRIP_ROWS / factor;
+    s->stride = ic_stride(s->width);
+    s->p = ic_alloc(o->mem, s->stride * s->rows);
+    return s->p ? IC_OK : IC_E_MEMORY;
+}
+
+static enum ic_code output_add_plane(struct ic_output *o, struct ic_engine *g, int plane, int channel)
+{
+    struct ic_axis x = output_axis_x(o, plane), y = output_axis_y(o, plane);
+    const struct ic_weights *h = ic_weights_get(&g->weights, &x), *v = ic_weights_get(&g->weights, &y);
+    int channels = o->source.plane[plane].channels;
+    enum ic_code rc;
+
+    if (!h || !v)
+        return IC_E_MEMORY;
+    if ((rc = ic_scale_init(&o->scale[plane], o->mem, h, v, channels)) != IC_OK)
+        return rc;
+    o->scale[plane].premultiply = ic_layout_alpha(o->source.layout);
+    for (int c = 0; c < channels && rc == IC_OK; c++)
+        rc = output_add_strip(o, channel + c, &x, &y);
+    return rc;
+}
+
+static enum ic_code output_add_planes(struct ic_output *o, struct ic_engine *g)
+{
+    enum ic_code rc = IC_OK;
+
+    for (int p = 0, channel = 0; p < o->source.n && rc == IC_OK; p++) {
+        rc = output_add_plane(o, g, p, channel);
+        channel += o->source.plane[p].channels;
+    }
+    return rc;
+}
+
+static enum ic_code output_add_image(struct ic_output *o, struct ic_error *e)
+{
+    enum ic_code rc = IC_OK;
+
+    o->image.mem = o->mem;
+    for (int c = 0; c < o->colour.channels && rc == IC_OK; c++) {
+        const struct ic_plane *p = &o->shape.plane[output_planar(&o->shape) ? c : 0];
+
+        rc = ic_image_add(&o->image, p->width, p->height, ic_colour_channel(o->shape.layout, c, o->plan->bg), e);
+    }
+    return rc;
+}
+
+static enum ic_code output_add_rows(struct ic_output *o)
+{
+    uint32_t widest = o->plan->width > o->plan->scaled_w ? o->plan->width : o->plan->scaled_w;
+
+    o->opaque = ic_alloc(o->mem, widest);
+    o->packed = ic_alloc(o->mem, (size_t) o->plan->width * o->colour.channels * STRIP_ROWS);
+    if (!o->opaque || !o->packed)
+        return IC_E_MEMORY;
+    memset(o->opaque, 255, widest);
+    return IC_OK;
+}
+
+static enum ic_code output_add_sink(struct ic_output *o, const struct ic_sink_opt *so, size_t max_result,
+                                    struct ic_error *e)
+{
+    double start = ic_now_ms();
+    enum ic_code rc;
+
+    o->bytes = (struct ic_buffer) { .mem = o->mem, .max = max_result };
+    rc = o->codec->create(&o->shape, so, &o->bytes, &o->sink, e);
+    o->encode_ms += ic_now_ms() - start;
+    return rc;
+}
+
+enum ic_code ic_output_open(struct ic_output *o, struct ic_engine *g, const struct ic_plan *plan,
+                            const struct ic_planes *source, struct ic_error *e)
+{
+    struct ic_sink_opt so = { .quality = plan->quality,
+                              .effort = plan->effort,
+                              .chroma = plan->chroma,
+                              .progressive = plan->progressive,
+                              .lossless = plan->lossless,
+                              .mem = &g->mem };
+    enum ic_code rc;
+
+    *o = (struct ic_output) { .mem = &g->mem, .plan = plan, .codec = ic_codec_of(plan->format), .source = *source };
+    o->framed = plan->turn || plan->pad;
+    if ((rc = output_choose(o, &so, e)) != IC_OK)
+        return rc;
+    if (output_add_planes(o, g) != IC_OK || output_add_rows(o) != IC_OK)
+        return output_no_memory(e);
+    if (o->framed && (rc = output_add_image(o, e)) != IC_OK)
+        return rc;
+    return output_add_sink(o, &so, g->limits.max_result, e);
+}
+
+void ic_output_close(struct ic_output *o)
+{
+    if (!o->mem)
+        return;
+    ic_sink_free(o->sink);
+    ic_buffer_free(&o->bytes);
+    ic_image_free(&o->image);
+    ic_free(o->mem, o->opaque);
+    ic_free(o->mem, o->packed);
+    for (int i = 0; i < IC_PLANES; i++) {
+        ic_scale_free(&o->scale[i]);
+        ic_free(o->mem, o->strip[i].p);
+    }
+    *o = (struct ic_output) { 0 };
+}
+
+/* ---- to the sink ---- */
+
+/* Rows of one plane a channel, as many of the first as a strip has, to one packed plane. */
+static struct ic_rows output_pack(const struct ic_output *o, const struct ic_rows *rows)
+{
+    const struct ic_kernels *k = o->colour.k;
+    size_t width = o->plan->width, stride = width * o->colour.channels;
+
+    for (uint32_t y = 0; y < rows->n[0]; y++) {
+        const uint8_t *src[IC_PLANES];
+        uint8_t *dst = o->packed + stride * y;
+
+        for (int c = 0; c < o->colour.channels; c++)
+            src[c] = rows->p[c] + rows->stride[c] * y;
+        if (o->colour.channels == 2)
+            k->interleave2(dst, src, width);
+        else if (o->colour.channels == 3)
+            k->interleave3(dst, src, width);
+        else
+            k->interleave4(dst, src, width);
+    }
+    return (struct ic_rows) { .p = { o->packed }, .stride = { stride }, .n = { rows->n[0] } };
+}
+
+static enum ic_code output_write(struct ic_output *o, const struct ic_rows *rows, struct ic_error *e)
+{
+    bool pack = o->shape.n == 1 && o->colour.channels > 1;
+    struct ic_rows out = pack ? output_pack(o, rows) : *rows;
+    double start = ic_now_ms();
+    enum ic_code rc = ic_sink_write(o->sink, &out, e);
+
+    o->encode_ms += ic_now_ms() - start;
+    return rc;
+}
+
+/* Rows of the frame that belong to one strip of the finished image. */
+static struct ic_rows output_image_rows(const struct ic_output *o, uint32_t strip)
+{
+    struct ic_rows rows = { 0 };
+
+    for (int c = 0; c < o->image.n; c++) {
+        uint32_t factor = output_factor_y(o, c), per = STRIP_ROWS / factor, y = strip * per;
+        uint32_t left = o->image.plane[c].height > y ? o->image.plane[c].height - y : 0;
+
+        rows.n[c] = left < per ? left : per;
+        rows.stride[c] = o->image.plane[c].stride;
+        rows.p[c] = o->image.plane[c].p + rows.stride[c] * (rows.n[c] ? y : 0);
+    }
+    return rows;
+}
+
+static enum ic_code output_write_image(struct ic_output *o, struct ic_error *e)
+{
+    enum ic_code rc = IC_OK;
+
+    for (uint32_t s = 0; s * STRIP_ROWS < o->plan->height && rc == IC_OK; s++) {
+        struct ic_rows rows = output_image_rows(o, s);
+
+        rc = output_write(o, &rows, e);
+    }
+    return rc;
+}
+
+static enum ic_code output_finish(struct ic_output *o, struct ic_error *e)
+{
+    enum ic_code rc = o->framed ? output_write_image(o, e) : IC_OK;
+    double start = ic_now_ms();
+
+    if (rc == IC_OK)
+        rc = ic_sink_finish(o->sink, e);
+    o->encode_ms += ic_now_ms() - start;
+    o->complete = rc == IC_OK;
+    return rc;
+}
+
+/* ---- strips ---- */
+
+static uint32_t strip_target(const struct output_strip *s)
+{
+    return s->height - s->y < s->rows ? s->height - s->y : s->rows;
+}
+
+static bool output_fill_plane(struct ic_output *o, int plane, int channel)
+{
+    struct output_strip *s = &o->strip[channel];
+    uint8_t *out[IC_PLANES];
+
+    while (s->n < strip_target(s)) {
+        for (int c = 0; c < o->source.plane[plane].channels; c++)
+            out[c] = s[c].p + s[c].stride * s->n;
+        if (!ic_scale_pull(&o->scale[plane], out))
+            return false;
+        for (int c = 0; c < o->source.plane[plane].channels; c++)
+            s[c].n++;
+    }
+    return true;
+}
+
+static bool output_fill(struct ic_output *o)
+{
+    bool full = true;
+
+    for (int p = 0, channel = 0; p < o->source.n; p++) {
+        full = output_fill_plane(o, p, channel) && full;
+        channel += o->source.plane[p].channels;
+    }
+    return full;
+}
+
+/* Converts the strip where it lies; the rows returned point into it. */
+static struct ic_rows output_convert(struct ic_output *o)
+{
+    int from = ic_layout_channels(o->source.layout);
+    struct ic_rows rows = { 0 };
+
+    for (int c = 0; c < o->colour.channels; c++) {
+        const struct output_strip *s = &o->strip[o->colour.map[c] < 0 ? 0 : o->colour.map[c]];
+
+        rows.p[c] = o->colour.map[c] < 0 ? o->opaque : s->p;
+        rows.stride[c] = o->colour.map[c] < 0 ? 0 : s->stride;
+        rows.n[c] = s->n;
+    }
+    for (uint32_t y = 0; y < o->strip[0].n && !output_planar(&o->shape); y++) {
+        uint8_t *p[IC_PLANES];
+
+        for (int c = 0; c < from; c++)
+            p[c] = o->strip[c].p + o->strip[c].stride * y;
+        ic_colour_row(&o->colour, p, o->strip[0].width);
+    }
+    return rows;
+}
+
+static void output_put(struct ic_output *o, const struct ic_rows *rows)
+{
+    for (int c = 0; c < o->colour.channels; c++) {
+        const struct output_strip *s = &o->strip[o->colour.map[c] < 0 ? 0 : o->colour.map[c]];
+        struct ic_spot spot = { .turn = o->plan->turn,
+                                .width = s->width,
+                                .height = s->height,
+                                .x = o->plan->place_x,
+                                .y = o->plan->place_y };
+
+        ic_image_put(&o->image, c, &spot, rows, s->y);
+    }
+}
+
+static enum ic_code output_deliver(struct ic_output *o, struct ic_error *e)
+{
+    struct ic_rows rows = output_convert(o);
+    enum ic_code rc = IC_OK;
+
+    if (o->framed)
+        output_put(o, &rows);
+    else
+        rc = output_write(o, &rows, e);
+    for (int c = 0; c < IC_PLANES; c++) {
+        o->strip[c].y += o->strip[c].n;
+        o->strip[c].n = 0;
+    }
+    return rc;
+}
+
+/* Every strip the rows so far suffice for. */
+static enum ic_code output_pump(struct ic_output *o, struct ic_error *e)
+{
+    while (!o->complete && output_fill(o)) {
+        enum ic_code rc = output_deliver(o, e);
+
+        if (rc == IC_OK && o->strip[0].y == o->strip[0].height)
+            rc = output_finish(o, e);
+        if (rc != IC_OK)
+            return rc;
+    }
+    return IC_OK;
+}
+
+enum ic_code ic_output_rows(struct ic_output *o, const struct ic_rows *rows, struct ic_error *e)
+{
+    enum ic_code rc = IC_OK;
+
+    for (int p = 0; p < o->source.n; p++)
+        for (uint32_t y = 0; y < rows->n[p] && rc == IC_OK && !o->complete; y++) {
+            rc = ic_scale_push(&o->scale[p], rows->p[p] + rows->stride[p] * y, e);
+            if (rc == IC_OK)
+                rc = output_pump(o, e);
+        }
+    return rc;
+}

@@ -1,0 +1,49 @@
+/* One result while it is made: from the rows a source yields to encoded bytes. */
+#ifndef IMGCORE_OUTPUT_H
+#define IMGCORE_OUTPUT_H
+
+#include "colour.h"
+#include "engine.h"
+#include "image.h"
+#include "scale.h"
+
+/* Rows of one channel, resampled, waiting until every channel has its share. */
+struct output_strip {
+    uint8_t *p; /* owned */
+    size_t stride;
+    uint32_t width, height;   /* of the whole resampled channel, before the turn */
+    uint32_t rows;            /* of a full strip */
+    uint32_t y, n;            /* rows before this strip, rows in it */
+};
+
+struct ic_output {
+    struct ic_mem *mem;         /* borrowed, as are plan and codec */
+    const struct ic_plan *plan;
+    const struct ic_codec *codec;
+    struct ic_planes source, shape; /* what comes, what the sink takes */
+    struct ic_colour_path colour;
+    struct ic_scale scale[IC_PLANES];        /* by plane of the source */
+    struct output_strip strip[IC_PLANES];    /* by channel of the source */
+    uint8_t *opaque, *packed;                /* owned; a row of 255, a strip of packed rows */
+    bool framed;                             /* rows are collected in image first */
+    struct ic_image image;
+    struct ic_sink *sink;
+    struct ic_buffer bytes;                  /* the encoded result */
+    bool complete;                           /* bytes holds all of it */
+    double encode_ms;
+};
+
+/* Makes everything ready for rows of `source`, the shape the open source really has. plan is borrowed until
+ * ic_output_close(), which o needs also where this fails. */
+enum ic_code ic_output_open(struct ic_output *o, struct ic_engine *g, const struct ic_plan *plan,
+                            const struct ic_planes *source, struct ic_error *e);
+
+/* Takes the source's next rows; sets o->complete once the last needed one was among them. */
+enum ic_code ic_output_rows(struct ic_output *o, const struct ic_rows *rows, struct ic_error *e);
+
+void ic_output_close(struct ic_output *o); /* accepts a zeroed or half-made one */
+
+/* Monotonic milliseconds. */
+double ic_now_ms(void);
+
+#endif

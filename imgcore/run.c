@@ -1,0 +1,238 @@
+/* The engine and its one operation: decode once, feed every recipe, emit each result as it is finished.
+ *
+ * The loop is a pull: a few source rows, pushed through every output that still wants rows, and the source is closed as
+ * soon as none does. A recipe that fails is emitted with its error and dropped; only the source's failure ends all. */
+#include "cpu.h"
+#include "op_test.h"
+#include "output.h"
+
+#include <stdlib.h>
+
+/* Weights kept between runs; a geometry is some tens of kilobytes. */
+#define WEIGHTS_KEPT (1u << 20)
+#define MAX_RECIPES  32
+
+struct run_item {
+    struct ic_plan plan;
+    struct ic_output output;
+    bool open; /* not yet emitted */
+    double ms; /* in ic_output_*, the encoder's share included */
+};
+
+struct run {
+    struct ic_engine *g;
+    const struct ic_recipe *recipes;
+    struct ic_info info;
+    ic_emit *emit;
+    void *ctx;
+    struct run_item *item; /* n, owned */
+    int n;
+    struct ic_source *source;
+    double decode_ms;
+    bool stopped; /* by emit */
+};
+
+struct ic_engine *ic_engine_create(const struct ic_limits *limits)
+{
+    struct ic_engine *g = calloc(1, sizeof(*g));
+
+    if (!g)
+        return NULL;
+    g->limits = *limits;
+    g->mem.limit = limits->max_memory;
+    g->weights.mem = &g->mem;
+    return g;
+}
+
+void ic_engine_free(struct ic_engine *g)
+{
+    if (!g)
+        return;
+    ic_weights_trim(&g->weights, 0);
+    free(g);
+}
+
+/* ---- emitting ---- */
+
+static void run_emit(struct run *r, int i, const struct ic_result *result, const struct ic_error *e)
+{
+    r->item[i].open = false;
+    if (!r->emit(r->ctx, i, result, e))
+        r->stopped = true;
+}
+
+static void run_drop(struct run *r, int i, const struct ic_error *e)
+{
+    ic_output_close(&r->item[i].output);
+    run_emit(r, i, NULL, e);
+}
+
+static void run_done(struct run *r, int i)
+{
+    const struct ic_plan *p = &r->item[i].plan;
+    struct ic_output *o = &r->item[i].output;
+    struct ic_error e;
+    struct ic_result result = { .data = { o->bytes.p, o->bytes.n },
+                                .width = p->width,
+                                .height = p->height,
+                                .format = p->format,
+                                .source_format = r->info.format,
+                                .decode_ms = r->decode_ms,
+                                .encode_ms = o->encode_ms,
+                                .transform_ms = r->item[i].ms - o->encode_ms,
+                                .truncated = r->source->truncated };
+
+    if (result.truncated && r->recipes[i].strict) {
+        ic_fail(&e, IC_E_CORRUPT, "the image ends before its last row");
+        run_drop(r, i, &e);
+        return;
+    }
+    ic_oriented_size(&r->info, r->recipes[i].autorotate, &result.source_width, &result.source_height);
+    run_emit(r, i, &result, NULL);
+    ic_output_close(o);
+}
+
+/* ---- before the first row ---- */
+
+static void run_plan(struct run *r)
+{
+    for (int i = 0; i < r->n && !r->stopped; i++) {
+        struct ic_error e;
+        enum ic_code rc = ic_plan(&r->recipes[i], &r->info, &r->g->limits, &r->item[i].plan, &e);
+
+#ifdef PIXPOOL_TEST_OPS
+        if (rc == IC_OK && r->recipes[i].test_op)
+            rc = ic_op_test(r->recipes[i].test_op, &r->g->mem, &e);
+#endif
+        r->item[i].open = true;
+        if (rc != IC_OK)
+            run_drop(r, i, &e);
+    }
+}
+
+static bool run_wants(const struct run *r)
+{
+    for (int i = 0; i < r->n; i++)
+        if (r->item[i].open)
+            return !r->stopped;
+    return false;
+}
+
+/* At the largest scale any plan needs. */
+static enum ic_code run_open_source(struct run *r, struct ic_bytes in, struct ic_error *e)
+{
+    struct ic_source_opt o = { .expect = &r->info, .scale = 1, .mem = &r->g->mem };
+    double start = ic_now_ms();
+    enum ic_code rc;
+
+    for (int i = 0; i < r->n; i++)
+        if (r->item[i].open && r->item[i].plan.scale > o.scale)
+            o.scale = r->item[i].plan.scale;
+    rc = ic_codec_of(r->info.format)->open(in, &o, &r->source, e);
+    r->decode_ms += ic_now_ms() - start;
+    return rc;
+}
+
+static void run_open_outputs(struct run *r)
+{
+    for (int i = 0; i < r->n && !r->stopped; i++) {
+        struct run_item *it = &r->item[i];
+        double start = ic_now_ms();
+        struct ic_error e;
+
+        if (!it->open)
+            continue;
+        if (ic_output_open(&it->output, r->g, &it->plan, &r->source->shape, &e) != IC_OK)
+            run_drop(r, i, &e);
+        it->ms += ic_now_ms() - start;
+    }
+}
+
+/* ---- rows ---- */
+
+static void run_feed(struct run *r, int i, const struct ic_rows *rows)
+{
+    struct run_item *it = &r->item[i];
+    double start = ic_now_ms();
+    struct ic_error e;
+    enum ic_code rc = ic_output_rows(&it->output, rows, &e);
+
+    it->ms += ic_now_ms() - start;
+    if (rc != IC_OK)
+        run_drop(r, i, &e);
+    else if (it->output.complete)
+        run_done(r, i);
+}
+
+static bool run_ended(const struct ic_rows *rows)
+{
+    for (int p = 0; p < IC_PLANES; p++)
+        if (rows->n[p])
+            return false;
+    return true;
+}
+
+static enum ic_code run_rows(struct run *r, struct ic_error *e)
+{
+    while (run_wants(r)) {
+        struct ic_rows rows = { 0 };
+        double start = ic_now_ms();
+        enum ic_code rc = ic_source_rows(r->source, &rows, e);
+
+        r->decode_ms += ic_now_ms() - start;
+        if (rc != IC_OK)
+            return rc;
+        if (run_ended(&rows))
+            return ic_fail(e, IC_E_CORRUPT, "the image ends before its last row");
+        for (int i = 0; i < r->n && !r->stopped; i++)
+            if (r->item[i].open)
+                run_feed(r, i, &rows);
+    }
+    return IC_OK;
+}
+
+/* ---- the door ---- */
+
+static enum ic_code run_all(struct run *r, struct ic_bytes in, struct ic_error *e)
+{
+    enum ic_code rc;
+
+    run_plan(r);
+    if (!run_wants(r))
+        return IC_OK;
+    if ((rc = run_open_source(r, in, e)) != IC_OK)
+        return rc;
+    run_open_outputs(r);
+    return run_rows(r, e);
+}
+
+static void run_close(struct run *r)
+{
+    size_t share = r->g->limits.max_memory / 16;
+
+    for (int i = 0; i < r->n; i++)
+        ic_output_close(&r->item[i].output);
+    ic_source_close(r->source);
+    ic_free(&r->g->mem, r->item);
+    ic_weights_trim(&r->g->weights, share < WEIGHTS_KEPT ? share : WEIGHTS_KEPT);
+}
+
+enum ic_code ic_run(struct ic_engine *g, struct ic_bytes in, const struct ic_recipe *recipes, int n, ic_emit *emit,
+                    void *ctx, struct ic_error *e)
+{
+    struct run r = { .g = g, .recipes = recipes, .emit = emit, .ctx = ctx, .n = n };
+    enum ic_code rc;
+
+    if (n < 1 || n > MAX_RECIPES)
+        return ic_fail(e, IC_E_PARAM, "%d outputs, allowed 1 to %d", n, MAX_RECIPES);
+    rc = ic_probe(in, &r.info, e);
+    if (rc == IC_E_MORE)
+        return ic_fail(e, IC_E_CORRUPT, "the image ends inside its header");
+    if (rc != IC_OK)
+        return rc;
+    if (!(r.item = ic_calloc(&g->mem, (size_t) n * sizeof(*r.item))))
+        return ic_fail(e, IC_E_MEMORY, "no memory for %d outputs", n);
+    rc = run_all(&r, in, e);
+    run_close(&r);
+    return rc;
+}

@@ -1,0 +1,96 @@
+"""conf/nginx/pixpool.conf, the lines the README tells people to paste, in a server block of an ordinary site."""
+
+import io
+import subprocess
+
+import pytest
+from PIL import Image
+
+from client import http
+from conftest import TOP, Server, free_port, wait_until
+
+# A site with a rule for images of its own, as many have: it must not take /img/*.jpg away from pixpool.
+SITE = """
+%(user)s
+daemon off;
+pid %(dir)s/nginx.pid;
+events {}
+http {
+    access_log off;
+    client_body_temp_path %(dir)s/body;
+    fastcgi_temp_path %(dir)s/fastcgi;
+    proxy_temp_path %(dir)s/proxy;
+    scgi_temp_path %(dir)s/scgi;
+    uwsgi_temp_path %(dir)s/uwsgi;
+    server {
+        listen 127.0.0.1:%(port)d;
+        root %(dir)s/site;
+        location ~* \\.(jpg|png|webp)$ { expires 30d; }
+        include %(dir)s/pixpool.conf;
+    }
+}
+"""
+
+
+@pytest.fixture(scope="module")
+def site(start_pixpool_module):
+    p = start_pixpool_module(nginx=False)
+    (p.dir / "site").mkdir()
+    (p.dir / "site" / "own.jpg").write_bytes(b"the site's own file")
+    shipped = (TOP / "conf/nginx/pixpool.conf").read_text()
+    assert "unix:/run/pixpool/pixpool.sock" in shipped
+    # nginx looks for `include fastcgi_params` beside its configuration file, which is /etc/nginx on a real one.
+    text = shipped.replace("/run/pixpool/pixpool.sock", str(p.socket))
+    text = text.replace("include fastcgi_params", "include /etc/nginx/fastcgi_params")
+    (p.dir / "pixpool.conf").write_text(text)
+    port = free_port()
+    is_root = subprocess.check_output(["id", "-u"]).strip() == b"0"
+    conf = p.dir / "site.conf"
+    conf.write_text(SITE % {"dir": p.dir, "port": port, "user": "user root;" if is_root else ""})
+    nginx = Server(["nginx", "-e", p.dir / "nginx-error.log", "-p", p.dir, "-c", conf], p.dir / "nginx.out")
+    p.url = f"http://127.0.0.1:{port}"
+
+    def answers():
+        assert nginx.process.poll() is None, nginx.log() + p.nginx_log()
+        try:
+            return http("GET", f"{p.url}/own.jpg").status == 200
+        except OSError:
+            return False
+
+    try:
+        assert wait_until(answers, 10)
+        yield p
+    finally:
+        nginx.stop()
+
+
+def size(answer):
+    assert answer.status == 200, answer.body
+    return Image.open(io.BytesIO(answer.body)).size
+
+
+def test_get(site):
+    assert size(http("GET", f"{site.url}/img/photo.jpg?w=60")) == (60, 40)
+
+
+def test_the_site_s_own_files_stay_its_own(site):
+    assert http("GET", f"{site.url}/own.jpg").body == b"the site's own file"
+
+
+def test_upload(site):
+    body = (site.root / "photo.jpg").read_bytes()
+    a = http("POST", f"{site.url}/api/images/process?w=60", body, {"Content-Type": "image/jpeg"})
+    assert size(a) == (60, 40)
+
+
+def test_an_upload_beyond_nginx_s_usual_megabyte(site):
+    out = io.BytesIO()
+    Image.effect_noise((1600, 1200), 90).save(out, "PNG")
+    assert len(out.getvalue()) > 1 << 20
+    a = http("POST", f"{site.url}/api/images/process?w=80", out.getvalue(), {"Content-Type": "image/png"})
+    assert size(a) == (80, 60)
+
+
+def test_an_error_is_pixpool_s_own(site):
+    a = http("GET", f"{site.url}/img/photo.jpg?w=zero")
+    assert (a.status, a.headers["Content-Type"]) == (400, "application/problem+json")

@@ -1,0 +1,494 @@
+/* The JPEG codec: planes, spans and shapes of everything that occurs, and what broken files do. */
+#include "images.h"
+
+#define MB ((size_t)1 << 20)
+
+static const struct {
+    int w, h;
+} sizes[] = { { 1, 1 }, { 17, 3 }, { 8, 8 }, { 16, 16 }, { 33, 47 }, { 200, 131 }, { 3, 260 } };
+
+#define SIZES ((int)(sizeof sizes / sizeof *sizes))
+
+/* sampling factors of three components */
+static const struct {
+    int h[3], v[3];
+} samplings[] = {
+    { { 1, 1, 1 }, { 1, 1, 1 } }, { { 2, 1, 1 }, { 2, 1, 1 } }, { { 2, 1, 1 }, { 1, 1, 1 } },
+    { { 1, 1, 1 }, { 2, 1, 1 } }, { { 4, 1, 1 }, { 1, 1, 1 } }, { { 4, 2, 1 }, { 1, 1, 1 } },
+    { { 2, 2, 1 }, { 2, 1, 2 } }, { { 1, 2, 1 }, { 1, 2, 1 } }, { { 3, 1, 1 }, { 1, 1, 1 } },
+};
+
+#define SAMPLINGS ((int)(sizeof samplings / sizeof *samplings))
+
+static struct jpeg_spec spec(int w, int h, int components, J_COLOR_SPACE stored)
+{
+    return (struct jpeg_spec){ .width = w, .height = h, .components = components, .stored = stored };
+}
+
+static struct jpeg_spec spec_420(int w, int h)
+{
+    struct jpeg_spec s = spec(w, h, 3, JCS_YCbCr);
+    s.h[0] = s.v[0] = 2;
+    return s;
+}
+
+static struct pulled pull_spec(const struct jpeg_spec *s, int scale)
+{
+    struct blob b = make_jpeg(s);
+    struct pulled p = pull(blob_bytes(b), scale);
+    ck_assert_msg(p.code == IC_OK, "%dx%d: %s", s->width, s->height, p.error.text);
+    ck_assert(!p.truncated);
+    free(b.p);
+    return p;
+}
+
+static void check_span(const struct pulled *p, int i, double w, double h)
+{
+    ck_assert_double_eq_tol(p->shape.plane[i].span_w, w, 1e-9);
+    ck_assert_double_eq_tol(p->shape.plane[i].span_h, h, 1e-9);
+    ck_assert_uint_eq(p->shape.plane[i].width, (unsigned)ceil(w));
+    ck_assert_uint_eq(p->shape.plane[i].height, (unsigned)ceil(h));
+}
+
+START_TEST(every_sampling_at_full_size)
+{
+    for (int k = 0; k < SIZES; k++) {
+        struct jpeg_spec s = spec(sizes[k].w, sizes[k].h, 3, JCS_YCbCr);
+        int hmax = 1, vmax = 1;
+        for (int i = 0; i < 3; i++) {
+            s.h[i] = samplings[_i].h[i];
+            s.v[i] = samplings[_i].v[i];
+            hmax = s.h[i] > hmax ? s.h[i] : hmax;
+            vmax = s.v[i] > vmax ? s.v[i] : vmax;
+        }
+        struct pulled p = pull_spec(&s, 8);
+        ck_assert_int_eq(p.shape.layout, IC_YCBCR);
+        ck_assert_int_eq(p.shape.n, 3);
+        for (int i = 0; i < 3; i++)
+            check_span(&p, i, (double)s.width * s.h[i] / hmax, (double)s.height * s.v[i] / vmax);
+        /* Small images are all edge, where subsampling repeats pixels. */
+        for (int i = 0; i < 3 && s.width >= 200; i++)
+            ck_assert_double_lt(ramp_error(&p, i, 0, i, 1), 4);
+        pulled_free(&p);
+    }
+}
+END_TEST
+
+/* At 4, 2 and 1 eighths the ramp must lie where the spans say: half a sample off would be 2 to 12 levels. */
+START_TEST(spans_at_every_scale)
+{
+    struct jpeg_spec s = spec(203, 133, 3, JCS_YCbCr);
+    for (int i = 0; i < 3; i++) {
+        s.h[i] = samplings[_i].h[i];
+        s.v[i] = samplings[_i].v[i];
+    }
+    static const int scales[] = { 8, 4, 2, 1 };
+    for (int k = 0; k < 4; k++) {
+        struct pulled p = pull_spec(&s, scales[k]);
+        for (int i = 0; i < 3; i++)
+            ck_assert_double_lt(ramp_error(&p, i, 0, i, 1), 3.5);
+        pulled_free(&p);
+    }
+}
+END_TEST
+
+START_TEST(chroma_comes_at_luma_size_at_4_8)
+{
+    struct jpeg_spec s = spec_420(2725, 31);
+    struct pulled p = pull_spec(&s, 4);
+    for (int i = 0; i < 3; i++)
+        check_span(&p, i, 1362.5, 15.5);
+    pulled_free(&p);
+    p = pull_spec(&s, 1);
+    check_span(&p, 0, 2725 / 8.0, 31 / 8.0);
+    check_span(&p, 1, 2725 / 8.0, 31 / 8.0);
+    pulled_free(&p);
+}
+END_TEST
+
+START_TEST(progressive_is_like_sequential)
+{
+    struct jpeg_spec s = spec_420(203, 133);
+    struct pulled a = pull_spec(&s, 8);
+    s.progressive = true;
+    struct pulled b = pull_spec(&s, 8);
+    for (int i = 0; i < 3; i++)
+        ck_assert_mem_eq(a.p[i], b.p[i], (size_t)a.shape.plane[i].width * a.shape.plane[i].height);
+    pulled_free(&a);
+    pulled_free(&b);
+}
+END_TEST
+
+START_TEST(grey_and_rgb)
+{
+    struct jpeg_spec s = spec(201, 99, 1, JCS_GRAYSCALE);
+    struct pulled p = pull_spec(&s, 8);
+    ck_assert_int_eq(p.shape.layout, IC_GREY);
+    ck_assert_int_eq(p.shape.n, 1);
+    ck_assert_double_lt(ramp_error(&p, 0, 0, 0, 0), 2);
+    pulled_free(&p);
+    s.h[0] = s.v[0] = 2; /* means nothing in a single component, but changes libjpeg's row groups */
+    p = pull_spec(&s, 4);
+    check_span(&p, 0, 100.5, 49.5);
+    pulled_free(&p);
+    s = spec(201, 99, 3, JCS_RGB);
+    p = pull_spec(&s, 8);
+    ck_assert_int_eq(p.shape.layout, IC_RGB);
+    ck_assert_int_eq(p.shape.n, 3);
+    for (int i = 0; i < 3; i++)
+        ck_assert_double_lt(ramp_error(&p, i, 0, i, 0), 2);
+    pulled_free(&p);
+}
+END_TEST
+
+/* Stored with Adobe's marker ink comes inverted already; without it is turned over. */
+START_TEST(cmyk_is_normalised)
+{
+    struct jpeg_spec s = spec(120, 90, 4, JCS_CMYK);
+    struct pulled adobe = pull_spec(&s, 8);
+    s.no_adobe = true;
+    struct pulled plain = pull_spec(&s, 8);
+    ck_assert_int_eq(adobe.shape.layout, IC_CMYK);
+    ck_assert_int_eq(adobe.shape.n, 4);
+    for (int i = 0; i < 4; i++) {
+        ck_assert_double_lt(ramp_error(&adobe, i, 0, i, 0), 2);
+        for (size_t k = 0; k < 120 * 90; k++)
+            ck_assert_uint_eq(adobe.p[i][k], 255 - plain.p[i][k]);
+    }
+    pulled_free(&adobe);
+    pulled_free(&plain);
+}
+END_TEST
+
+static double clamp(double v)
+{
+    return v < 0 ? 0 : v > 255 ? 255 : v;
+}
+
+/* libjpeg itself as the judge: its CMYK is what Adobe stored; ours, through YCbCr -> RGB, must say the same. */
+START_TEST(ycck_is_rgb_like)
+{
+    struct jpeg_spec s = spec(64, 64, 4, JCS_YCCK);
+    struct blob b = make_jpeg(&s);
+    struct pulled p = pull(blob_bytes(b), 8);
+    ck_assert_int_eq(p.shape.layout, IC_YCCK);
+    struct jpeg_decompress_struct d;
+    struct jpeg_error_mgr err;
+    d.err = jpeg_std_error(&err);
+    jpeg_create_decompress(&d);
+    jpeg_mem_src(&d, b.p, b.n);
+    jpeg_read_header(&d, TRUE);
+    d.out_color_space = JCS_CMYK;
+    jpeg_start_decompress(&d);
+    for (size_t y = 0; y < 64; y++) {
+        uint8_t row[64 * 4], *to = row;
+        jpeg_read_scanlines(&d, &to, 1);
+        for (size_t x = 0; x < 64; x++) {
+            double Y = p.p[0][y * 64 + x], cb = p.p[1][y * 64 + x] - 128.0, cr = p.p[2][y * 64 + x] - 128.0;
+            ck_assert_double_le(fabs(clamp(Y + 1.402 * cr) - row[4 * x]), 2.0);
+            ck_assert_double_le(fabs(clamp(Y - 0.344136 * cb - 0.714136 * cr) - row[4 * x + 1]), 2.0);
+            ck_assert_double_le(fabs(clamp(Y + 1.772 * cb) - row[4 * x + 2]), 2.0);
+            ck_assert_uint_eq(p.p[3][y * 64 + x], row[4 * x + 3]);
+        }
+    }
+    jpeg_destroy_decompress(&d);
+    pulled_free(&p);
+    free(b.p);
+}
+END_TEST
+
+static void check_truncated(const struct jpeg_spec *s)
+{
+    struct blob b = make_jpeg(s);
+    struct pulled whole = pull(blob_bytes(b), 8);
+    struct pulled half = pull((struct ic_bytes){ b.p, b.n / 2 + 200 }, 8);
+    ck_assert_int_eq(half.code, IC_OK);
+    ck_assert(half.truncated);
+    ck_assert(!whole.truncated);
+    if (!s->progressive) /* the first rows are good */
+        ck_assert_mem_eq(half.p[0], whole.p[0], whole.shape.plane[0].width * 32);
+    pulled_free(&whole);
+    pulled_free(&half);
+    struct pulled no_eoi = pull((struct ic_bytes){ b.p, b.n - 2 }, 8);
+    ck_assert_int_eq(no_eoi.code, IC_OK);
+    ck_assert(s->progressive || !no_eoi.truncated);
+    pulled_free(&no_eoi);
+    free(b.p);
+}
+
+START_TEST(truncated_files_give_what_they_have)
+{
+    struct jpeg_spec s = spec_420(200, 400);
+    check_truncated(&s);
+    s.restart = 4;
+    check_truncated(&s);
+    s.progressive = true;
+    check_truncated(&s);
+}
+END_TEST
+
+static size_t find_marker(struct blob b, uint8_t marker)
+{
+    for (size_t i = 0; i + 1 < b.n; i++)
+        if (b.p[i] == 0xff && b.p[i + 1] == marker)
+            return i;
+    ck_abort_msg("no such marker");
+    return 0;
+}
+
+START_TEST(headers_must_agree)
+{
+    struct jpeg_spec s = spec_420(40, 30);
+    struct blob b = make_jpeg(&s);
+    struct ic_info info;
+    ck_assert_int_eq(ic_probe(blob_bytes(b), &info, NULL), IC_OK);
+    for (int what = 0; what < 6; what++) {
+        struct ic_info x = info;
+        x.width += what == 0;
+        x.height += what == 1;
+        x.components = what == 2 ? 1 : x.components;
+        x.depth = what == 3 ? 12 : x.depth;
+        x.progressive = what == 4;
+        x.hsamp[1] = what == 5 ? 2 : x.hsamp[1];
+        struct pulled p = pull_as(blob_bytes(b), &x, 8, MB);
+        ck_assert_int_eq(p.code, IC_E_CORRUPT);
+        ck_assert_ptr_nonnull(strstr(p.error.text, "disagree"));
+    }
+    free(b.p);
+}
+END_TEST
+
+/* A second frame header, larger than the one the probe saw. */
+START_TEST(two_frame_headers_are_corrupt)
+{
+    struct jpeg_spec s = spec_420(40, 30);
+    struct blob b = make_jpeg(&s), two = { 0 };
+    size_t sof = find_marker(b, 0xc0);
+    blob_add(&two, b.p, sof + 19);
+    blob_add(&two, b.p + sof, b.n - sof);
+    two.p[sof + 19 + 5] = 0x7f; /* height of the second */
+    struct ic_info info;
+    ck_assert_int_eq(ic_probe(blob_bytes(two), &info, NULL), IC_OK);
+    ck_assert_uint_eq(info.height, 30);
+    struct pulled p = pull(blob_bytes(two), 8);
+    ck_assert_int_eq(p.code, IC_E_CORRUPT);
+    free(b.p);
+    free(two.p);
+}
+END_TEST
+
+START_TEST(scans_are_limited)
+{
+    struct jpeg_spec s = spec(16, 16, 1, JCS_GRAYSCALE);
+    s.progressive = true;
+    struct blob b = make_jpeg(&s), bomb = { 0 };
+    size_t sos = find_marker(b, 0xda);
+    size_t end = sos + 10;
+    while (!(b.p[end] == 0xff && b.p[end + 1] != 0))
+        end++;
+    blob_add(&bomb, b.p, sos);
+    for (int i = 0; i < 2000; i++)
+        blob_add(&bomb, b.p + sos, end - sos);
+    blob_add(&bomb, "\xff\xd9", 2);
+    struct pulled p = pull(blob_bytes(bomb), 8);
+    ck_assert_int_eq(p.code, IC_E_LIMIT);
+    free(b.p);
+    free(bomb.p);
+}
+END_TEST
+
+START_TEST(memory_is_limited)
+{
+    struct jpeg_spec s = spec_420(1600, 1200);
+    s.progressive = true;
+    struct blob b = make_jpeg(&s);
+    struct ic_info info;
+    ck_assert_int_eq(ic_probe(blob_bytes(b), &info, NULL), IC_OK);
+    struct pulled p = pull_as(blob_bytes(b), &info, 8, 4 * MB); /* coefficients alone need 5.5 MB */
+    ck_assert_int_eq(p.code, IC_E_MEMORY);
+    p = pull_as(blob_bytes(b), &info, 8, 100);
+    ck_assert_int_eq(p.code, IC_E_MEMORY);
+    free(b.p);
+}
+END_TEST
+
+/* writing */
+
+static struct ic_sink_opt sink_opt(struct ic_mem *mem, int chroma)
+{
+    return (struct ic_sink_opt){ .quality = 100, .effort = 4, .chroma = chroma, .mem = mem };
+}
+
+static void check_round_trip(enum ic_layout layout, const struct ic_sink_opt *o, uint32_t w, uint32_t h, uint32_t step)
+{
+    struct ic_error e = { 0 };
+    struct ic_buffer out = { .mem = o->mem, .max = 8 * MB };
+    enum ic_code rc = encode_ramp(IC_FORMAT_JPEG, layout, w, h, o, step, &out, &e);
+    ck_assert_msg(rc == IC_OK, "%ux%u by %u: %s", w, h, step, e.text);
+    struct pulled p = pull((struct ic_bytes){ out.p, out.n }, 8);
+    ck_assert_msg(p.code == IC_OK, "%s", p.error.text);
+    ck_assert_uint_eq(p.shape.plane[0].width, w);
+    ck_assert_uint_eq(p.shape.plane[0].height, h);
+    if (layout != IC_RGB) {
+        struct ic_planes sent;
+        ic_codec_jpeg.sink_shape(layout, w, h, o, &sent);
+        ck_assert_int_eq(p.shape.layout, sent.layout);
+        for (int i = 0; i < sent.n; i++) {
+            ck_assert_uint_eq(p.shape.plane[i].width, sent.plane[i].width);
+            ck_assert_uint_eq(p.shape.plane[i].height, sent.plane[i].height);
+            ck_assert_double_eq(p.shape.plane[i].span_w, sent.plane[i].span_w);
+            ck_assert_double_eq(p.shape.plane[i].span_h, sent.plane[i].span_h);
+            ck_assert_double_lt(ramp_error(&p, i, 0, i, 0), 4);
+        }
+    }
+    pulled_free(&p);
+    ic_buffer_free(&out);
+    ck_assert_uint_eq(o->mem->used, 0);
+}
+
+START_TEST(planes_survive_a_round_trip)
+{
+    static const int chromas[] = { IC_CHROMA_420, IC_CHROMA_422, IC_CHROMA_444 };
+    static const uint32_t steps[] = { 1, 7, 16, 1000 };
+    struct ic_mem mem = { .limit = 64 * MB };
+    for (int k = 0; k < SIZES; k++)
+        for (int c = 0; c < 3; c++)
+            for (int t = 0; t < 4; t++) {
+                struct ic_sink_opt o = sink_opt(&mem, chromas[c]);
+                o.progressive = t == 1;
+                o.effort = t == 2 ? 9 : 4;
+                check_round_trip(IC_YCBCR, &o, (uint32_t)sizes[k].w, (uint32_t)sizes[k].h, steps[t]);
+                check_round_trip(IC_GREY, &o, (uint32_t)sizes[k].w, (uint32_t)sizes[k].h, steps[t]);
+                check_round_trip(IC_RGB, &o, (uint32_t)sizes[k].w, (uint32_t)sizes[k].h, steps[t]);
+            }
+}
+END_TEST
+
+START_TEST(rgb_keeps_its_colours)
+{
+    struct ic_mem mem = { .limit = 64 * MB };
+    struct ic_sink_opt o = sink_opt(&mem, IC_CHROMA_444);
+    struct ic_buffer out = { .mem = &mem, .max = MB };
+    ck_assert_int_eq(encode_ramp(IC_FORMAT_JPEG, IC_RGB, 100, 80, &o, 16, &out, NULL), IC_OK);
+    struct pulled p = pull((struct ic_bytes){ out.p, out.n }, 8);
+    for (size_t k = 0; k < 100 * 80; k++) {
+        double u = ((double)(k % 100) + 0.5) / 100, v = ((double)(k / 100) + 0.5) / 80;
+        double luma = 0.299 * ramp_at(0, u, v) + 0.587 * ramp_at(1, u, v) + 0.114 * ramp_at(2, u, v);
+        ck_assert_double_le(fabs(p.p[0][k] - luma), 3.0);
+    }
+    pulled_free(&p);
+    ic_buffer_free(&out);
+}
+END_TEST
+
+/* Chroma far ahead, then luma: one strip is allowed, the whole image is not. */
+START_TEST(planes_must_keep_step)
+{
+    struct ic_mem mem = { .limit = 64 * MB };
+    struct ic_sink_opt o = sink_opt(&mem, IC_CHROMA_444);
+    struct ic_buffer out = { .mem = &mem, .max = MB };
+    struct ic_planes shape;
+    struct ic_sink *s = NULL;
+    static uint8_t px[100 * 100];
+    ic_codec_jpeg.sink_shape(IC_YCBCR, 100, 100, &o, &shape);
+    ck_assert_int_eq(ic_codec_jpeg.create(&shape, &o, &out, &s, NULL), IC_OK);
+    struct ic_rows r = { .p = { px, px, px }, .stride = { 100, 100, 100 }, .n = { 16, 0, 0 } };
+    ck_assert_int_eq(ic_sink_write(s, &r, NULL), IC_OK);
+    r.n[0] = 0;
+    r.n[1] = r.n[2] = 16;
+    ck_assert_int_eq(ic_sink_write(s, &r, NULL), IC_OK);
+    r.n[1] = 60;
+    ck_assert_int_eq(ic_sink_write(s, &r, NULL), IC_E_PARAM);
+    r.n[0] = 101;
+    ck_assert_int_eq(ic_sink_write(s, &r, NULL), IC_E_PARAM);
+    ic_sink_free(s);
+    ic_buffer_free(&out);
+    ck_assert_uint_eq(mem.used, 0);
+}
+END_TEST
+
+START_TEST(results_and_requests_are_limited)
+{
+    struct ic_mem mem = { .limit = 64 * MB };
+    struct ic_sink_opt o = sink_opt(&mem, IC_CHROMA_420);
+    struct ic_buffer out = { .mem = &mem, .max = 600 };
+    struct ic_error e = { 0 };
+    ck_assert_int_eq(encode_ramp(IC_FORMAT_JPEG, IC_YCBCR, 400, 300, &o, 16, &out, &e), IC_E_RESULT);
+    ic_buffer_free(&out);
+    out = (struct ic_buffer){ .mem = &mem, .max = MB };
+    ck_assert_int_eq(encode_ramp(IC_FORMAT_JPEG, IC_GREY, 65501, 1, &o, 16, &out, &e), IC_E_LIMIT);
+    o.quality = 0;
+    ck_assert_int_eq(encode_ramp(IC_FORMAT_JPEG, IC_GREY, 5, 1, &o, 16, &out, &e), IC_E_PARAM);
+    o.quality = 50;
+    struct ic_planes shape;
+    struct ic_sink *s = NULL;
+    ic_codec_jpeg.sink_shape(IC_YCBCR, 40, 40, &o, &shape);
+    shape.plane[1].width++;
+    ck_assert_int_eq(ic_codec_jpeg.create(&shape, &o, &out, &s, &e), IC_E_PARAM);
+    mem.limit = 100;
+    ck_assert_int_eq(encode_ramp(IC_FORMAT_JPEG, IC_GREY, 5, 1, &o, 16, &out, &e), IC_E_MEMORY);
+    ic_buffer_free(&out);
+    ck_assert_uint_eq(mem.used, 0);
+}
+END_TEST
+
+START_TEST(unfinished_images_are_errors)
+{
+    struct ic_mem mem = { .limit = 64 * MB };
+    struct ic_sink_opt o = sink_opt(&mem, IC_CHROMA_420);
+    struct ic_buffer out = { .mem = &mem, .max = MB };
+    struct ic_planes shape;
+    struct ic_sink *s = NULL;
+    ic_codec_jpeg.sink_shape(IC_YCBCR, 40, 40, &o, &shape);
+    ck_assert_int_eq(ic_codec_jpeg.create(&shape, &o, &out, &s, NULL), IC_OK);
+    ck_assert_int_eq(ic_sink_finish(s, NULL), IC_E_PARAM);
+    ic_sink_free(s);
+    ic_buffer_free(&out);
+}
+END_TEST
+
+START_TEST(other_layouts_map_to_what_jpeg_takes)
+{
+    struct ic_sink_opt o = { .chroma = IC_CHROMA_422 };
+    struct ic_planes p;
+    ic_codec_jpeg.sink_shape(IC_RGBA, 9, 5, &o, &p);
+    ck_assert_int_eq(p.layout, IC_RGB);
+    ck_assert_int_eq(p.plane[0].channels, 3);
+    ic_codec_jpeg.sink_shape(IC_CMYK, 9, 5, &o, &p);
+    ck_assert_int_eq(p.layout, IC_RGB);
+    ic_codec_jpeg.sink_shape(IC_GREYA, 9, 5, &o, &p);
+    ck_assert_int_eq(p.layout, IC_GREY);
+    ic_codec_jpeg.sink_shape(IC_YCBCR, 9, 5, &o, &p);
+    ck_assert_uint_eq(p.plane[1].width, 5);
+    ck_assert_uint_eq(p.plane[1].height, 5);
+    ck_assert_double_eq(p.plane[2].span_w, 4.5);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *s = suite_create("codec_jpeg");
+    TCase *t = tcase_create("reading");
+    tcase_add_loop_test(t, every_sampling_at_full_size, 0, SAMPLINGS);
+    tcase_add_loop_test(t, spans_at_every_scale, 0, SAMPLINGS);
+    tcase_add_test(t, chroma_comes_at_luma_size_at_4_8);
+    tcase_add_test(t, progressive_is_like_sequential);
+    tcase_add_test(t, grey_and_rgb);
+    tcase_add_test(t, cmyk_is_normalised);
+    tcase_add_test(t, ycck_is_rgb_like);
+    tcase_add_test(t, truncated_files_give_what_they_have);
+    tcase_add_test(t, headers_must_agree);
+    tcase_add_test(t, two_frame_headers_are_corrupt);
+    tcase_add_test(t, scans_are_limited);
+    tcase_add_test(t, memory_is_limited);
+    suite_add_tcase(s, t);
+    t = tcase_create("writing");
+    tcase_add_test(t, planes_survive_a_round_trip);
+    tcase_add_test(t, rgb_keeps_its_colours);
+    tcase_add_test(t, planes_must_keep_step);
+    tcase_add_test(t, results_and_requests_are_limited);
+    tcase_add_test(t, unfinished_images_are_errors);
+    tcase_add_test(t, other_layouts_map_to_what_jpeg_takes);
+    suite_add_tcase(s, t);
+    return run_suite(s);
+}

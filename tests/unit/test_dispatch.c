@@ -1,0 +1,657 @@
+/* The hand-over with its deadlines, and the dispatcher's loop against peers made by hand.
+ *
+ * Each test is a process of its own, so that it may send itself SIGTERM and lower its limits. */
+#include <check.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "../../fcgi/clock.h"
+#include "../../fcgi/handoff.h"
+
+/* ---- the hand-over ---------------------------------------------------------------------------------------- */
+
+static struct handoff h;
+static int pair[2]; /* pair[0] is the connection's, pair[1] the peer's */
+static struct conn conn;
+
+static void setup(void)
+{
+    ck_assert(handoff_init(&h, 3));
+    ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
+    conn = (struct conn){ .fd = pair[0] };
+}
+
+static void teardown(void)
+{
+    h.busy = h.ready = h.returned = (struct conn_list){ 0 };
+    handoff_free(&h);
+    close(pair[0]);
+    close(pair[1]);
+}
+
+static bool woken(void)
+{
+    uint64_t n;
+    return read(h.wake, &n, sizeof n) > 0;
+}
+
+/* "end": reading gives 0; "silent": nothing to read yet. */
+static const char *state(int fd)
+{
+    char c;
+    ssize_t n = recv(fd, &c, 1, MSG_DONTWAIT | MSG_PEEK);
+    return n > 0 ? "data" : n == 0 ? "end" : errno == EAGAIN ? "silent" : strerror(errno);
+}
+
+static void take_to_work(void)
+{
+    handoff_give(&h, &conn);
+    ck_assert_ptr_eq(handoff_take(&h), &conn);
+}
+
+START_TEST(lists_keep_their_order_through_any_removal)
+{
+    static const int order[6][3] = { { 0, 1, 2 }, { 0, 2, 1 }, { 1, 0, 2 }, { 1, 2, 0 }, { 2, 0, 1 }, { 2, 1, 0 } };
+    for (int o = 0; o < 6; o++) {
+        struct conn c[3] = { 0 };
+        struct conn_list l = { 0 };
+        bool in[3] = { true, true, true };
+        for (int i = 0; i < 3; i++)
+            conn_push(&l, &c[i]);
+        for (int k = 0; k < 3; k++) {
+            conn_remove(&l, &c[order[o][k]]);
+            in[order[o][k]] = false;
+            const struct conn *p = l.first;
+            for (int i = 0; i < 3; i++) {
+                if (!in[i])
+                    continue;
+                ck_assert_ptr_eq(p, &c[i]);
+                p = p->next;
+            }
+            ck_assert_ptr_null(p);
+            ck_assert_int_eq(l.n, 2 - k);
+        }
+        ck_assert_ptr_null(l.first);
+        ck_assert_ptr_null(l.last);
+        ck_assert_ptr_null(conn_pop(&l));
+    }
+}
+END_TEST
+
+START_TEST(a_deadline_shuts_both_ways)
+{
+    take_to_work();
+    handoff_deadline(&h, &conn, 5000, SHUT_RDWR);
+    handoff_expire(&h, 4999);
+    ck_assert_str_eq(state(pair[1]), "silent");
+    ck_assert(!conn.expired);
+    handoff_expire(&h, 5000);
+    ck_assert_str_eq(state(pair[0]), "end");
+    ck_assert_str_eq(state(pair[1]), "end");
+    ck_assert(conn.expired);
+}
+END_TEST
+
+START_TEST(a_read_deadline_leaves_writing_open)
+{
+    take_to_work();
+    handoff_deadline(&h, &conn, 5000, SHUT_RD);
+    handoff_expire(&h, 5001);
+    ck_assert_str_eq(state(pair[0]), "end");
+    ck_assert_int_eq(write(pair[0], "late", 4), 4);
+    ck_assert_str_eq(state(pair[1]), "data");
+}
+END_TEST
+
+START_TEST(a_disarmed_deadline_does_nothing)
+{
+    take_to_work();
+    handoff_deadline(&h, &conn, 5000, SHUT_RDWR);
+    handoff_deadline(&h, &conn, 0, SHUT_RDWR);
+    handoff_expire(&h, 6000);
+    ck_assert_str_eq(state(pair[1]), "silent");
+    ck_assert(!conn.expired);
+    handoff_deadline(&h, &conn, 5000, SHUT_RDWR);
+    handoff_keep(&h, &conn); /* disarms as well: it is the dispatcher's now */
+    handoff_expire(&h, 6000);
+    ck_assert_str_eq(state(pair[1]), "silent");
+}
+END_TEST
+
+START_TEST(the_next_look_is_early_enough)
+{
+    ck_assert(handoff_expire(&h, 1000) == INT64_MAX);
+    take_to_work();
+    int64_t look = handoff_expire(&h, 1000);
+    ck_assert_int_gt(look, 1000);
+    ck_assert_int_le(look, 1100);
+    handoff_deadline(&h, &conn, look + 5000, SHUT_RDWR);
+    ck_assert(!woken());
+    handoff_deadline(&h, &conn, 1010, SHUT_RDWR); /* before that look: the dispatcher has to know */
+    ck_assert(woken());
+    ck_assert_int_eq(handoff_expire(&h, 1005), 1010);
+    handoff_expire(&h, 1010);
+    ck_assert(conn.expired);
+}
+END_TEST
+
+START_TEST(what_is_given_back_wakes_and_comes_once)
+{
+    take_to_work();
+    ck_assert_ptr_null(handoff_returned(&h));
+    handoff_keep(&h, &conn);
+    ck_assert(woken());
+    ck_assert_ptr_eq(handoff_returned(&h), &conn);
+    ck_assert_ptr_null(handoff_returned(&h));
+}
+END_TEST
+
+START_TEST(a_closed_connection_is_gone)
+{
+    struct conn *c = malloc(sizeof *c);
+    *c = (struct conn){ .fd = dup(pair[0]) };
+    handoff_opened(&h);
+    handoff_give(&h, c);
+    ck_assert_ptr_eq(handoff_take(&h), c);
+    handoff_deadline(&h, c, 5000, SHUT_RDWR);
+    ck_assert_int_eq(handoff_conns(&h), 1);
+    handoff_close(&h, c);
+    ck_assert_int_eq(handoff_conns(&h), 0);
+    ck_assert(handoff_expire(&h, 6000) == INT64_MAX);
+    ck_assert_str_eq(state(pair[1]), "silent"); /* pair[0] is open still, and was not shut */
+}
+END_TEST
+
+START_TEST(bodies_have_their_share_and_no_more)
+{
+    for (int i = 0; i < 3; i++)
+        ck_assert(handoff_body_begin(&h));
+    ck_assert(!handoff_body_begin(&h));
+    handoff_body_end(&h);
+    ck_assert(handoff_body_begin(&h));
+    ck_assert(!handoff_body_begin(&h));
+}
+END_TEST
+
+static void *taker(void *arg)
+{
+    return handoff_take(arg);
+}
+
+START_TEST(stopping_wakes_those_who_wait)
+{
+    pthread_t t[4];
+    void *got;
+    for (int i = 0; i < 4; i++)
+        pthread_create(&t[i], NULL, taker, &h);
+    usleep(10000);
+    handoff_stop(&h);
+    for (int i = 0; i < 4; i++) {
+        pthread_join(t[i], &got);
+        ck_assert_ptr_null(got);
+    }
+}
+END_TEST
+
+/* ---- the loop --------------------------------------------------------------------------------------------- */
+
+static struct config cfg;
+static struct dispatch *d;
+static struct sockaddr_un where;
+static pthread_t loop;
+static int listener, spawner[2];
+
+static void *run(void *arg)
+{
+    return (void *)(intptr_t)dispatch_run(arg);
+}
+
+static void loop_start(void)
+{
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGTERM);
+    pthread_sigmask(SIG_BLOCK, &set, NULL);
+    where = (struct sockaddr_un){ .sun_family = AF_UNIX };
+    snprintf(where.sun_path + 1, sizeof where.sun_path - 1, "pixpool-test-%d", (int)getpid()); /* abstract */
+    listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    ck_assert_int_eq(bind(listener, (struct sockaddr *)&where, sizeof where), 0);
+    ck_assert_int_eq(listen(listener, 64), 0);
+    ck_assert_int_eq(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, spawner), 0);
+    d = dispatch_create(&cfg, NULL, listener, spawner[0]);
+    ck_assert_ptr_nonnull(d);
+    ck_assert_int_eq(pthread_create(&loop, NULL, run, d), 0);
+}
+
+static void loop_setup(void)
+{
+    cfg = (struct config){
+        .workers = 1, .threads = 12, .header_timeout_ms = 150, .idle_timeout_ms = 400, .grace_ms = 600
+    };
+    loop_start();
+}
+
+static enum dispatch_end loop_end(void)
+{
+    void *end;
+    pthread_join(loop, &end);
+    return (enum dispatch_end)(intptr_t)end;
+}
+
+/* Ends the loop in order, and lets a sanitizer see what was not freed. */
+static void loop_teardown(void)
+{
+    kill(getpid(), SIGTERM);
+    ck_assert_int_ne(loop_end(), DISPATCH_ORPHANED);
+    dispatch_free(d);
+    close(listener);
+    close(spawner[0]);
+    close(spawner[1]);
+}
+
+static int join(void)
+{
+    int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+    ck_assert_int_eq(connect(fd, (struct sockaddr *)&where, sizeof where), 0);
+    return fd;
+}
+
+/* BEGIN_REQUEST, one pair, the empty PARAMS. */
+static const uint8_t header[] = "\1\1\0\1\0\x08\0\0\0\1\1\0\0\0\0\0"
+                                "\1\4\0\1\0\x04\0\0\1\1AB"
+                                "\1\4\0\1\0\0\0\0";
+#define HEADER ((int)sizeof header - 1)
+
+static void give(int fd, const void *p, int n)
+{
+    ck_assert_int_eq(send(fd, p, (size_t)n, MSG_NOSIGNAL), n);
+}
+
+/* Milliseconds until the peer has ended the connection; -1: it has not within 2 s. */
+static int ended_after(int fd)
+{
+    int64_t from = clock_ms();
+    struct pollfd p = { .fd = fd, .events = POLLIN };
+    if (poll(&p, 1, 2000) <= 0 || strcmp(state(fd), "data") == 0 || strcmp(state(fd), "silent") == 0)
+        return -1;
+    return (int)(clock_ms() - from);
+}
+
+static int ready_now(void)
+{
+    struct handoff *hand = (struct handoff *)d; /* its first member */
+    pthread_mutex_lock(&hand->lock);
+    int n = hand->ready.n;
+    pthread_mutex_unlock(&hand->lock);
+    return n;
+}
+
+START_TEST(only_a_whole_header_reaches_a_thread)
+{
+    int fd = join();
+    give(fd, header, _i);
+    usleep(30000);
+    ck_assert_int_eq(ready_now(), 0);
+    give(fd, header + _i, HEADER - _i);
+    struct conn *c = dispatch_take(d);
+    char all[64];
+    ck_assert_int_eq(recv(c->fd, all, sizeof all, MSG_DONTWAIT), HEADER); /* it was only looked at */
+    ck_assert_mem_eq(all, header, (size_t)HEADER);
+    ck_assert_int_le(clock_ms() - c->begun_ms, 1000);
+    dispatch_close(d, c);
+    ck_assert_int_ge(ended_after(fd), 0);
+    close(fd);
+}
+END_TEST
+
+START_TEST(half_a_header_has_its_time_however_it_drips)
+{
+    int fd = join();
+    int64_t from = clock_ms();
+    bool open = true;
+    for (int i = 0; i < HEADER - 1 && open; i++) {
+        open = send(fd, header + i, 1, MSG_NOSIGNAL) == 1;
+        usleep(20000);
+    }
+    ck_assert(!open);
+    ck_assert_int_ge(clock_ms() - from, 150);
+    ck_assert_int_lt(clock_ms() - from, 400);
+    ck_assert_int_eq(ready_now(), 0);
+    close(fd);
+}
+END_TEST
+
+START_TEST(silence_has_its_time)
+{
+    int fd = join(), ms = ended_after(fd);
+    ck_assert_int_ge(ms, 350);
+    ck_assert_int_lt(ms, 700);
+    close(fd);
+}
+END_TEST
+
+static const struct {
+    const char *what;
+    uint8_t bytes[16];
+    int n;
+} garbage[] = {
+    { "HTTP", "GET / HTTP/1.1\r\n", 16 },
+    { "version 2", { 2, 1, 0, 1, 0, 8, 0, 0 }, 8 },
+    { "STDIN first", { 1, 5, 0, 1, 0, 0, 0, 0 }, 8 },
+    { "one zero", { 0 }, 1 },
+};
+
+START_TEST(garbage_is_closed_at_once)
+{
+    int fd = join();
+    give(fd, garbage[_i].bytes, garbage[_i].n);
+    int ms = ended_after(fd);
+    ck_assert_msg(ms >= 0 && ms < 100, "%s: %d ms", garbage[_i].what, ms);
+    close(fd);
+}
+END_TEST
+
+START_TEST(a_header_without_end_is_closed)
+{
+    uint8_t more[8 + 65528] = { 1, 4, 0, 1, 0xff, 0xf8, 0, 0, 0x80, 0, 0xff, 0xff, 0x80, 0, 0xff, 0xff };
+    int fd = join();
+    give(fd, header, 16);
+    give(fd, more, sizeof more);
+    int ms = ended_after(fd);
+    ck_assert_int_ge(ms, 0);
+    ck_assert_int_lt(ms, 100);
+    close(fd);
+}
+END_TEST
+
+START_TEST(a_peer_that_closes_is_forgotten)
+{
+    struct handoff *hand = (struct handoff *)d;
+    int silent = join(), half = join();
+    give(half, header, 20);
+    usleep(20000);
+    ck_assert_int_eq(handoff_conns(hand), 2);
+    close(silent);
+    shutdown(half, SHUT_WR); /* no more bytes will come: no reason to wait for the timeout */
+    int ms = ended_after(half);
+    ck_assert_int_ge(ms, 0);
+    ck_assert_int_lt(ms, 100);
+    ck_assert_int_eq(handoff_conns(hand), 0);
+    close(half);
+}
+END_TEST
+
+START_TEST(a_peer_that_has_said_all_may_half_close)
+{
+    int fd = join();
+    give(fd, header, HEADER);
+    shutdown(fd, SHUT_WR);
+    dispatch_close(d, dispatch_take(d));
+    close(fd);
+}
+END_TEST
+
+START_TEST(get_values_is_answered_without_a_request)
+{
+    static const uint8_t ask[] = "\1\x09\0\0\0\x11\0\0\x0f\0"
+                                 "FCGI_MPXS_CONNS";
+    uint8_t got[64];
+    int fd = join();
+    for (int i = 0; i < 3; i++) {
+        give(fd, ask, sizeof ask - 1);
+        ck_assert_int_eq(recv(fd, got, sizeof got, 0), 32);
+        ck_assert_int_eq(got[1], 10);
+        ck_assert_mem_eq(got + 8, "\x0f\1FCGI_MPXS_CONNS0", 18);
+    }
+    give(fd, header, HEADER);
+    dispatch_close(d, dispatch_take(d));
+    close(fd);
+}
+END_TEST
+
+START_TEST(management_records_do_not_go_on_for_ever)
+{
+    static const uint8_t ask[8] = { 1, 9 };
+    uint8_t got[8];
+    int fd = join(), n = 0;
+    while (n < 100 && send(fd, ask, 8, MSG_NOSIGNAL) == 8 && recv(fd, got, 8, 0) == 8)
+        n++;
+    ck_assert_int_eq(n, 16);
+    close(fd);
+}
+END_TEST
+
+START_TEST(other_roles_are_refused)
+{
+    uint8_t authorizer[sizeof header], got[32];
+    memcpy(authorizer, header, sizeof header);
+    authorizer[9] = 2;
+    int fd = join();
+    give(fd, authorizer, HEADER);
+    ck_assert_int_eq(recv(fd, got, sizeof got, 0), 16);
+    ck_assert_mem_eq(got, ((uint8_t[16]){ 1, 3, 0, 1, 0, 8, 0, 0, 0, 0, 0, 0, 3 }), 16);
+    ck_assert_int_ge(ended_after(fd), 0);
+    close(fd);
+}
+END_TEST
+
+START_TEST(a_kept_connection_comes_again)
+{
+    char all[64];
+    int fd = join();
+    for (int i = 0; i < 50; i++) {
+        give(fd, header, HEADER);
+        struct conn *c = dispatch_take(d);
+        ck_assert_int_eq(recv(c->fd, all, sizeof all, 0), HEADER);
+        if (i % 2)
+            give(fd, header, 9); /* part of the next is there before this one is given back */
+        dispatch_keep(d, c);
+        if (i % 2) {
+            usleep(1000);
+            give(fd, header + 9, HEADER - 9);
+            c = dispatch_take(d);
+            ck_assert_int_eq(recv(c->fd, all, sizeof all, 0), HEADER);
+            dispatch_keep(d, c);
+        }
+    }
+    int ms = ended_after(fd);
+    ck_assert_int_ge(ms, 350); /* the idle time runs from the last request */
+    close(fd);
+}
+END_TEST
+
+START_TEST(a_deadline_frees_a_blocked_thread)
+{
+    char all[64];
+    int fd = join();
+    give(fd, header, HEADER);
+    struct conn *c = dispatch_take(d);
+    ck_assert_int_eq(recv(c->fd, all, sizeof all, 0), HEADER);
+    int64_t from = clock_ms();
+    dispatch_read_deadline(d, c, from + 60);
+    ck_assert_int_eq(recv(c->fd, all, sizeof all, 0), 0);
+    ck_assert_int_ge(clock_ms() - from, 60);
+    ck_assert_int_lt(clock_ms() - from, 160);
+    dispatch_deadline(d, c, 0);
+    ck_assert(c->expired);
+    dispatch_close(d, c);
+    close(fd);
+}
+END_TEST
+
+START_TEST(drain_serves_what_has_come)
+{
+    int kept = join(), fresh = join(), at_work = join();
+    char all[64];
+    give(kept, header, HEADER);
+    struct conn *c = dispatch_take(d);
+    ck_assert_int_eq(recv(c->fd, all, sizeof all, 0), HEADER);
+    dispatch_keep(d, c);
+    give(at_work, header, HEADER);
+    c = dispatch_take(d);
+    usleep(20000);
+
+    kill(getpid(), SIGTERM);
+    int ms = ended_after(kept);
+    ck_assert_int_ge(ms, 0);
+    ck_assert_int_lt(ms, 100);
+    ck_assert(dispatch_draining(d));
+    int late = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0);
+    ck_assert_int_eq(connect(late, (struct sockaddr *)&where, sizeof where), 0); /* the backlog is another's */
+
+    give(fresh, header, HEADER); /* connected before the drain: served */
+    struct conn *last = dispatch_take(d);
+    dispatch_close(d, last);
+    dispatch_close(d, c);
+    ck_assert_int_eq(loop_end(), DISPATCH_DRAINED);
+    ck_assert_str_eq(state(late), "silent");
+    pthread_create(&loop, NULL, run, d); /* for the teardown, which ends it again */
+    close(kept);
+    close(fresh);
+    close(at_work);
+    close(late);
+}
+END_TEST
+
+START_TEST(grace_ends)
+{
+    int fd = join();
+    give(fd, header, HEADER);
+    struct conn *c = dispatch_take(d);
+    int64_t from = clock_ms();
+    kill(getpid(), SIGTERM);
+    ck_assert_int_eq(loop_end(), DISPATCH_GRACE_OVER);
+    ck_assert_int_ge(clock_ms() - from, 590);
+    ck_assert_int_lt(clock_ms() - from, 900);
+    dispatch_close(d, c);
+    pthread_create(&loop, NULL, run, d);
+    close(fd);
+}
+END_TEST
+
+START_TEST(without_a_spawner_it_drains)
+{
+    close(spawner[1]);
+    ck_assert_int_eq(loop_end(), DISPATCH_ORPHANED);
+    dispatch_free(d);
+}
+END_TEST
+
+START_TEST(beyond_the_limit_the_oldest_that_waits_goes)
+{
+    /* Room for 17 connections: see room_for_conns. */
+    struct rlimit r = { 2 * 12 + 6 + 64 + 17, 1024 };
+    ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &r), 0);
+    cfg.idle_timeout_ms = cfg.header_timeout_ms = 60000;
+    loop_start();
+    int at_work = join();
+    give(at_work, header, HEADER);
+    struct conn *c = dispatch_take(d);
+    int half = join();
+    give(half, header, 20);
+    int fd[18];
+    for (int i = 0; i < 18; i++) {
+        fd[i] = join();
+        usleep(2000);
+    }
+    for (int i = 0; i < 18; i++) /* 17 = one at work, one half-sent, 15 silent */
+        ck_assert_msg(strcmp(state(fd[i]), i < 3 ? "end" : "silent") == 0, "%d: %s", i, state(fd[i]));
+    ck_assert_str_eq(state(half), "silent");
+    ck_assert_str_eq(state(at_work), "silent");
+    dispatch_close(d, c);
+    for (int i = 0; i < 18; i++)
+        close(fd[i]);
+    close(half);
+    close(at_work);
+}
+END_TEST
+
+START_TEST(short_of_descriptors_it_pauses_and_goes_on)
+{
+    int fd = join();
+    ck_assert_int_eq(dispatch_draining(d), false);
+    usleep(20000);
+    struct rlimit r, low;
+    getrlimit(RLIMIT_NOFILE, &r);
+    int next = dup(0), refused = socket(AF_UNIX, SOCK_STREAM, 0);
+    close(next);
+    low = r;
+    low.rlim_cur = (rlim_t)next; /* not one number is left */
+    setrlimit(RLIMIT_NOFILE, &low);
+    ck_assert_int_eq(connect(refused, (struct sockaddr *)&where, sizeof where), 0);
+    struct timespec a, b;
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &a);
+    usleep(250000);
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &b);
+    ck_assert_int_lt((b.tv_sec - a.tv_sec) * 1000 + (b.tv_nsec - a.tv_nsec) / 1000000, 50);
+    setrlimit(RLIMIT_NOFILE, &r);
+    give(refused, header, HEADER);
+    dispatch_close(d, dispatch_take(d));
+    close(refused);
+    close(fd);
+}
+END_TEST
+
+static Suite *suite(void)
+{
+    Suite *s = suite_create("dispatch");
+    TCase *t = tcase_create("handoff");
+    tcase_add_checked_fixture(t, setup, teardown);
+    tcase_add_test(t, lists_keep_their_order_through_any_removal);
+    tcase_add_test(t, a_deadline_shuts_both_ways);
+    tcase_add_test(t, a_read_deadline_leaves_writing_open);
+    tcase_add_test(t, a_disarmed_deadline_does_nothing);
+    tcase_add_test(t, the_next_look_is_early_enough);
+    tcase_add_test(t, what_is_given_back_wakes_and_comes_once);
+    tcase_add_test(t, a_closed_connection_is_gone);
+    tcase_add_test(t, bodies_have_their_share_and_no_more);
+    tcase_add_test(t, stopping_wakes_those_who_wait);
+    suite_add_tcase(s, t);
+
+    t = tcase_create("loop");
+    tcase_add_checked_fixture(t, loop_setup, loop_teardown);
+    tcase_add_loop_test(t, only_a_whole_header_reaches_a_thread, 1, HEADER);
+    tcase_add_test(t, half_a_header_has_its_time_however_it_drips);
+    tcase_add_test(t, silence_has_its_time);
+    tcase_add_loop_test(t, garbage_is_closed_at_once, 0, sizeof garbage / sizeof *garbage);
+    tcase_add_test(t, a_header_without_end_is_closed);
+    tcase_add_test(t, a_peer_that_closes_is_forgotten);
+    tcase_add_test(t, a_peer_that_has_said_all_may_half_close);
+    tcase_add_test(t, get_values_is_answered_without_a_request);
+    tcase_add_test(t, management_records_do_not_go_on_for_ever);
+    tcase_add_test(t, other_roles_are_refused);
+    tcase_add_test(t, a_kept_connection_comes_again);
+    tcase_add_test(t, a_deadline_frees_a_blocked_thread);
+    tcase_add_test(t, drain_serves_what_has_come);
+    tcase_add_test(t, grace_ends);
+    tcase_add_test(t, short_of_descriptors_it_pauses_and_goes_on);
+    suite_add_tcase(s, t);
+
+    t = tcase_create("ends");
+    tcase_add_checked_fixture(t, loop_setup, NULL);
+    tcase_add_test(t, without_a_spawner_it_drains);
+    suite_add_tcase(s, t);
+
+    t = tcase_create("limit");
+    tcase_add_test(t, beyond_the_limit_the_oldest_that_waits_goes);
+    suite_add_tcase(s, t);
+    return s;
+}
+
+int main(void)
+{
+    SRunner *r = srunner_create(suite());
+    srunner_run_all(r, CK_NORMAL);
+    int failed = srunner_ntests_failed(r);
+    srunner_free(r);
+    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}

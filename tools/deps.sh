@@ -1,0 +1,54 @@
+#!/bin/bash
+# Installs through apt what is missing, after saying what. Nothing missing: no output, no apt, a few milliseconds.
+#
+#     deps.sh run     what builds pixpool and what `make run` starts
+#     deps.sh test    the same and what `make test` needs
+#     deps.sh dev     the same and what lint, format, the sanitizers and fuzzing need
+set -euo pipefail
+
+build=(gcc libc6-dev make pkg-config binutils libfcgi-dev libjpeg62-turbo-dev libpng-dev libwebp-dev libseccomp-dev
+    libjansson-dev libsodium-dev libinih-dev)
+run=(nginx curl mate-backgrounds)
+tests=(check python3 python3-pytest python3-pil python3-selenium chromium chromium-driver libjpeg-turbo-progs webp
+    valgrind)
+dev=(clang libclang-rt-dev clang-format shellcheck)
+
+case "${1:-}" in
+run) wanted=("${build[@]}" "${run[@]}") ;;
+test) wanted=("${build[@]}" "${run[@]}" "${tests[@]}") ;;
+dev) wanted=("${build[@]}" "${run[@]}" "${tests[@]}" "${dev[@]}") ;;
+*)
+    echo "usage: $0 run|test|dev" >&2
+    exit 2
+    ;;
+esac
+# lint reads the page's script with node, and any node will do.
+if [ "$1" = dev ] && ! command -v node >/dev/null; then wanted+=(nodejs); fi
+
+if ! command -v dpkg-query >/dev/null; then
+    echo "This is not Debian: install what corresponds to these packages yourself: ${wanted[*]}" >&2
+    exit 0
+fi
+
+# dpkg-query fails for packages it has never heard of, which is no error here.
+have=$(dpkg-query -W -f '${db:Status-Abbrev}${Package}\n' "${wanted[@]}" 2>/dev/null || true)
+missing=()
+for p in "${wanted[@]}"; do
+    grep -qx "[ih]i $p" <<<"$have" || missing+=("$p")
+done
+if [ ${#missing[@]} -eq 0 ]; then exit 0; fi
+
+echo "Installing from Debian what is missing: ${missing[*]}"
+case " ${missing[*]} " in
+*" nginx "*) echo "(Debian starts a web server of its own on port 80 with nginx. pixpool does not use it.)" ;;
+esac
+root=(env DEBIAN_FRONTEND=noninteractive)
+if [ "$(id -u)" != 0 ]; then
+    if ! command -v sudo >/dev/null; then
+        echo "This needs root, and there is no sudo. As root: apt-get install ${missing[*]}" >&2
+        exit 1
+    fi
+    root=(sudo env DEBIAN_FRONTEND=noninteractive)
+fi
+"${root[@]}" apt-get update -q
+"${root[@]}" apt-get install -q -y --no-install-recommends "${missing[@]}"
