@@ -102,16 +102,14 @@ static char *second_extension(char *path)
     return path + strlen(path);
 }
 
-/* Cuts the second extension off and makes it the format. false: a holds the error. */
-static bool take_extension(struct img *g, const struct config *c, char *dot, struct reply *a)
+/* Makes the second extension the format. false: a holds the error. */
+static bool take_extension(struct img *g, const struct config *c, const char *format, struct reply *a)
 {
     struct query_error e = { .option = "" };
-    if (!query_set(&g->asked, c, "format", dot + 1, strlen(dot + 1), &e)) {
-        image_reply_option(a, &e);
-        return false;
-    }
-    *dot = '\0';
-    return finish(g, c, a);
+    if (query_set(&g->asked, c, "format", format, strlen(format), &e))
+        return finish(g, c, a);
+    image_reply_option(a, &e);
+    return false;
 }
 
 static void reply_missing(int err, const char *path, struct reply *a)
@@ -133,13 +131,11 @@ static bool open_source(struct img *g, const struct config *c, struct reply *a)
     int err = source_open(c->image_root, g->path, &g->source);
     char *dot = second_extension(g->path);
     if (err == ENOENT && g->path_form && *dot) {
-        char whole[PATH_MAX];
-        strcpy(whole, g->path);
         *dot = '\0';
         err = source_open(c->image_root, g->path, &g->source);
-        strcpy(g->path, whole);
-        if (!err && !take_extension(g, c, dot, a))
+        if (!err && !take_extension(g, c, dot + 1, a))
             return false;
+        *dot = err ? '.' : '\0';
     }
     if (err) {
         reply_missing(err, g->path, a);

@@ -129,9 +129,9 @@ static void waiting_remove(struct dispatch *d, struct conn *c)
 static void waiting_close(struct dispatch *d, struct conn *c)
 {
     waiting_remove(d, c);
+    handoff_closed(&d->h);
     close(c->fd);
     free(c);
-    handoff_closed(&d->h);
 }
 
 static void wait_silent(struct dispatch *d, struct conn *c)
@@ -268,16 +268,21 @@ static void accept_pause(struct dispatch *d)
     d->resume_ms = clock_ms() + PAUSE_MS;
 }
 
-/* At the limit the oldest that waits goes: first the silent, then the half-sent; never one at work. */
-static bool make_room(struct dispatch *d)
+static struct conn *oldest_waiting(const struct dispatch *d)
 {
-    if (handoff_conns(&d->h) < d->conns_max)
-        return true;
-    struct conn *oldest = d->idle.first != NULL ? d->idle.first : d->begun.first;
-    if (oldest == NULL)
-        return false;
-    waiting_close(d, oldest);
-    return true;
+    return d->idle.first != NULL ? d->idle.first : d->begun.first;
+}
+
+/* At the limit the oldest that waits goes: first the silent, then the half-sent; never one at work. */
+static bool full_of_work(struct dispatch *d)
+{
+    return handoff_conns(&d->h) >= d->conns_max && oldest_waiting(d) == NULL;
+}
+
+static void make_room(struct dispatch *d)
+{
+    if (handoff_conns(&d->h) >= d->conns_max)
+        waiting_close(d, oldest_waiting(d));
 }
 
 static void opened(struct dispatch *d, int fd)
@@ -299,12 +304,13 @@ static void opened(struct dispatch *d, int fd)
 static void accept_some(struct dispatch *d)
 {
     for (int i = 0; i < EVENTS && d->drain_ms == 0; i++) {
-        if (!make_room(d)) {
+        if (full_of_work(d)) {
             accept_pause(d);
             return;
         }
         int fd = accept4(d->listen_fd, NULL, NULL, SOCK_CLOEXEC);
         if (fd >= 0) {
+            make_room(d);
             opened(d, fd);
         } else if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
             log_line(LOG_LV_WARN, "event=accept_paused error=%s", strerrorname_np(errno));

@@ -179,7 +179,6 @@ struct conn *handoff_take(struct handoff *h)
 void handoff_keep(struct handoff *h, struct conn *c)
 {
     pthread_mutex_lock(&h->lock);
-    c->deadline_ms = 0;
     conn_remove(&h->busy, c);
     conn_push(&h->returned, c);
     bool first = h->returned.n == 1;

@@ -1,8 +1,8 @@
 /* Births on their way from the spawner to the gateway: one SEQPACKET message with three descriptors.
  *
  * A message is whole or not there, so there is no framing; the kernel closes descriptors of messages that nobody reads.
- * Descriptors are received before anything is checked and closed on every path that fails: a leak here would keep a dead
- * worker's socket open, and its death would never be seen. */
+ * Descriptors are received before anything is checked and closed on every path that fails: a leak here would keep a
+ * dead worker's socket open, and its death would never be seen. */
 #include "process.h"
 
 #include <errno.h>

@@ -7,7 +7,7 @@
 
 #include "../imgcore/imgcore.h"
 
-#define JOB_INPUTS 4   /* the source, then marks */
+#define JOB_INPUTS  4 /* the source, then marks */
 #define JOB_OUTPUTS 32
 
 /* Sent as one SEQPACKET message, cut after the last recipe in use. Offsets count from the start of the mailbox's

@@ -4,8 +4,8 @@
  *
  * It holds bytes only; lengths travel in messages and are checked by the receiver. The size is sealed, so neither side
  * can pull pages away under the other (SIGBUS). Mapped for life because page faults cost more than copying: a fresh
- * memfd for every job was measured at fourteen times the price. There is no F_SEAL_WRITE and no seal against holes, since
- * holes are how the pages of a large job are given back. */
+ * memfd for every job was measured at fourteen times the price. There is no F_SEAL_WRITE and no seal against holes,
+ * since holes are how the pages of a large job are given back. */
 #include "process.h"
 
 #include <fcntl.h>

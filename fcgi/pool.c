@@ -11,14 +11,16 @@
 #include "pool_private.h"
 
 #include <poll.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
+#include <sys/pidfd.h>
 #include <unistd.h>
 
 #include "clock.h"
 
-#define POOL_JOB_MS 50.0       /* expected of a job before any was measured */
-#define POOL_REBIRTH_MS 1000   /* a death counts as survived for so long: the next worker is on its way */
+#define POOL_JOB_MS     50.0 /* expected of a job before any was measured */
+#define POOL_REBIRTH_MS 1000 /* a death counts as survived for so long: the next worker is on its way */
 
 static size_t pool_budget(const struct config *c, int workers)
 {
@@ -146,9 +148,15 @@ void pool_bury(struct pool *p, struct worker *w)
     pthread_mutex_unlock(&p->lock);
 }
 
+void pool_kill(struct pool *p, struct worker *w)
+{
+    pidfd_send_signal(w->pidfd, SIGKILL, NULL, 0); /* by descriptor: never another process with its number */
+    pool_bury(p, w);
+}
+
 /* ---- death in idleness -------------------------------------------------------------------------------------- */
 
-/* An idle worker has nothing to say, so any event on its socket is its end. */
+/* An idle worker has nothing to say: any event on its socket is its end, or should be. */
 static bool pool_lives(const struct worker *w)
 {
     struct pollfd f = { .fd = w->socket, .events = POLLIN };
@@ -174,7 +182,7 @@ static void pool_sweep(struct pool *p)
     pthread_mutex_unlock(&p->lock);
     for (struct worker *next; dead; dead = next) {
         next = dead->next;
-        pool_bury(p, dead);
+        pool_kill(p, dead);
     }
 }
 
@@ -269,7 +277,8 @@ static struct worker *pool_take_any(struct pool *p, const struct pool_job *j, en
         if (*why != IC_OK) {
             pool_leave_list(p, &me, lane);
         } else {
-            pthread_mutex_lock(&p->lock); /* orders the giver's write before our read, and its use of wake before close */
+            pthread_mutex_lock(
+                &p->lock); /* orders the giver's write before our read, and its use of wake before close */
             w = me.got;
             pthread_mutex_unlock(&p->lock);
         }
@@ -284,7 +293,7 @@ struct worker *pool_take(struct pool *p, const struct pool_job *j, enum pool_lan
         struct worker *w = pool_take_any(p, j, lane, again, why);
         if (!w || pool_lives(w))
             return w;
-        pool_bury(p, w); /* it died while idle: nobody's job was lost, so nobody hears of it */
+        pool_kill(p, w); /* it died while idle: nobody's job was lost, so nobody hears of it */
         again = true;
     }
 }

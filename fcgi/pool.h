@@ -18,7 +18,7 @@ struct pool;
 struct pool_ticket {
     struct pool *pool; /* NULL: holds nothing */
     enum pool_lane lane;
-    size_t bytes;      /* of the memory budget */
+    size_t bytes; /* of the memory budget */
 };
 
 struct pool *pool_create(const struct config *c); /* NULL: out of memory */
@@ -43,22 +43,22 @@ struct pool_input {
 };
 
 struct pool_job {
-    struct job job;             /* inputs, outputs and recipes; in[] is filled by pool_run */
+    struct job job; /* inputs, outputs and recipes; in[] is filled by pool_run */
     struct pool_input in[JOB_INPUTS];
-    int64_t deadline_ms;        /* on clock_ms() */
-    int client;                 /* descriptor watched for the client leaving; -1: none */
+    int64_t deadline_ms; /* on clock_ms() */
+    int client;          /* descriptor watched for the client leaving; -1: none */
     /* Called in this thread as outputs arrive. data (NULL on error) is borrowed until it returns. */
     void (*emit)(void *ctx, const struct job_output *o, const uint8_t *data);
     void *ctx;
     /* set by pool_run */
     double queue_ms, work_ms;
-    int worker;                 /* index, -1: none was leased */
-    int retry_after_s;          /* with IC_E_BUSY */
+    int worker;        /* index, -1: none was leased */
+    int retry_after_s; /* with IC_E_BUSY */
 };
 
 /* Runs one job. IC_OK: every output was emitted, each with its own code. Otherwise the failure of the whole:
- * IC_E_BUSY (no worker before the deadline), IC_E_DEADLINE (killed while working), IC_E_WORKER (it died), IC_E_GONE, or the
- * worker's own IC_E_CORRUPT, _LIMIT, _MEMORY... Outputs emitted before a failure stay valid. Blocks until then. */
+ * IC_E_BUSY (no worker before the deadline), IC_E_DEADLINE (killed while working), IC_E_WORKER (it died), IC_E_GONE, or
+ * the worker's own IC_E_CORRUPT, _LIMIT, _MEMORY... Outputs emitted before a failure stay valid. Blocks until then. */
 enum ic_code pool_run(struct pool_ticket *t, struct pool_job *j, struct ic_error *e);
 
 /* For /readyz, /status and logs. */

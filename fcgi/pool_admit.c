@@ -15,7 +15,8 @@ static double pool_predict_ms(const struct pool *p)
     return p->admitted * p->job_ms / p->workers;
 }
 
-/* Rounded up, and dealt out over half as long again, so that those who obey do not all come back together. Lock held. */
+/* Rounded up, and dealt out over half as long again, so that those who obey do not all come back together. Lock held.
+ */
 static int pool_drain_s(struct pool *p)
 {
     double s = ceil(pool_predict_ms(p) / 1000.0);

@@ -31,7 +31,7 @@ struct pool_waiter {
 TAILQ_HEAD(pool_waiters, pool_waiter);
 
 struct pool {
-    int workers, places;  /* configured; tickets at most */
+    int workers, places; /* configured; tickets at most */
     size_t in_size, out_size, bytes_max;
     int64_t worker_jobs, deadline_ms;
 
@@ -41,20 +41,21 @@ struct pool {
     int alive, idle_n, waiting, admitted;
     int64_t last_death_ms;
     size_t bytes;
-    double job_ms;        /* moving average of what jobs took */
+    double job_ms; /* moving average of what jobs took */
     bool draining;
     uint64_t next_id;
     unsigned refusals;
 };
 
-/* A worker for a job of this lane, alive a moment ago. NULL: *why is IC_E_BUSY (deadline, or no descriptors) or IC_E_GONE.
- * again: the caller had waited before and got a dead one, so it goes first. */
+/* A worker for a job of this lane, alive a moment ago. NULL: *why is IC_E_BUSY (deadline, or no descriptors) or
+ * IC_E_GONE. again: the caller had waited before and got a dead one, so it goes first. */
 struct worker *pool_take(struct pool *p, const struct pool_job *j, enum pool_lane lane, bool again, enum ic_code *why);
 void pool_give(struct pool *p, struct worker *w); /* to the next who waits, or idle; or to its end after worker_jobs */
-void pool_bury(struct pool *p, struct worker *w);
+void pool_bury(struct pool *p, struct worker *w); /* it is dead, or may end in its own time */
+void pool_kill(struct pool *p, struct worker *w); /* and buries it */
 
-void pool_took(struct pool *p, double ms);  /* a job's time, for predictions */
-int pool_retry_after_s(struct pool *p);     /* predicted drain; lock not held */
-int pool_timeout_ms(int64_t deadline_ms);   /* for poll */
+void pool_took(struct pool *p, double ms); /* a job's time, for predictions */
+int pool_retry_after_s(struct pool *p);    /* predicted drain; lock not held */
+int pool_timeout_ms(int64_t deadline_ms);  /* for poll */
 
 #endif

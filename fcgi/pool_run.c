@@ -14,9 +14,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <poll.h>
-#include <signal.h>
 #include <string.h>
-#include <sys/pidfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -27,18 +25,18 @@
 /* What becomes of the worker. */
 enum pool_end {
     POOL_GOES_ON,
-    POOL_GIVE,   /* it is whole */
-    POOL_BURY,   /* it is dead */
-    POOL_KILL,   /* it must die */
-    POOL_UNREAD  /* it is dead, and never saw the job */
+    POOL_GIVE,  /* it is whole */
+    POOL_BURY,  /* it is dead */
+    POOL_KILL,  /* it must die */
+    POOL_UNREAD /* it is dead, and never saw the job */
 };
 
 struct pool_run {
     struct pool_job *j;
     struct worker *w;
-    uint32_t seen;      /* outputs that came, as bits */
+    uint32_t seen; /* outputs that came, as bits */
     size_t used_in, used_out;
-    enum ic_code code;  /* of the whole job */
+    enum ic_code code; /* of the whole job */
     struct ic_error *e;
 };
 
@@ -157,8 +155,7 @@ static enum pool_end pool_hear(struct pool_run *r)
 static enum pool_end pool_listen(struct pool_run *r)
 {
     for (;;) {
-        struct pollfd f[2] = { { .fd = r->w->socket, .events = POLLIN },
-                               { .fd = r->j->client, .events = POLLRDHUP } };
+        struct pollfd f[2] = { { .fd = r->w->socket, .events = POLLIN }, { .fd = r->j->client, .events = POLLRDHUP } };
         int n = poll(f, 2, pool_timeout_ms(r->j->deadline_ms));
         enum pool_end end = n > 0 && f[0].revents ? pool_hear(r) : POOL_GOES_ON;
         if (end != POOL_GOES_ON)
@@ -177,7 +174,7 @@ static enum pool_end pool_run_process(struct pool_run *r)
     const struct job *j = &r->j->job;
     if (send(r->w->socket, j, job_size(j), MSG_NOSIGNAL) == (ssize_t)job_size(j))
         return pool_listen(r);
-    if (errno == EPIPE || errno == ECONNRESET)
+    if (errno == EPIPE || errno == ECONNRESET || errno == ECONNREFUSED || errno == ENOTCONN)
         return POOL_UNREAD;
     return pool_end_with(r, POOL_KILL, IC_E_WORKER, "the worker can't be reached");
 }
@@ -209,8 +206,9 @@ static void pool_finish(struct pool *p, struct pool_run *r, enum pool_end end)
         return;
     }
     if (end == POOL_KILL)
-        pidfd_send_signal(r->w->pidfd, SIGKILL, NULL, 0);
-    pool_bury(p, r->w);
+        pool_kill(p, r->w);
+    else
+        pool_bury(p, r->w);
 }
 
 /* With a worker in hand. false: it died without having seen the job, take another. */

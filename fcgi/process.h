@@ -4,8 +4,8 @@
 
 #include "config.h"
 
-/* spawner.c: the first process. Forks the gateway, then workers; reaps, writes obituaries, gives birth again with a brake
- * on crash loops; SIGTERM and SIGINT drain. Reads no client byte. Returns the exit status. */
+/* spawner.c: the first process. Forks the gateway, then workers; reaps, writes obituaries, gives birth again with a
+ * brake on crash loops; SIGTERM and SIGINT drain. Reads no client byte. Returns the exit status. */
 int spawner_run(const struct config *c, int listen_fd);
 
 /* worker.c: runs jobs from socket until it closes; never returns. Adds 1 to the eventfd `tally` as each job arrives, so
@@ -28,7 +28,7 @@ bool ipc_recv_born(int from, struct ipc_born *b, int *socket, int *pidfd, int *m
 
 /* mailbox.c: one sealed memfd per birth, mapped for life on both sides: [ in | out ]. */
 struct mailbox {
-    uint8_t *in, *out;        /* mapped, 64-byte aligned */
+    uint8_t *in, *out; /* mapped, 64-byte aligned */
     size_t in_size, out_size;
 };
 int mailbox_create(size_t in_size, size_t out_size); /* a memfd of fixed size, or -1 */

@@ -69,27 +69,32 @@ static int distance(const char *a, size_t an, const char *b, size_t bn)
     return row[bn];
 }
 
-/* Keeps the candidate where it is nearer than what out holds. */
-static void consider(const char *name, const char *candidate, size_t n, int *best, char *out, size_t size)
+struct nearest {
+    const char *name;      /* what is looked for */
+    const char *candidate; /* the nearest so far, n bytes */
+    size_t n;
+    int distance;
+};
+
+static void consider(struct nearest *best, const char *candidate, size_t n)
 {
-    int d = distance(name, strlen(name), candidate, n);
-    if (d >= *best)
-        return;
-    *best = d;
-    snprintf(out, size, "%.*s", (int)n, candidate);
+    int d = distance(best->name, strlen(best->name), candidate, n);
+    if (d < best->distance)
+        *best = (struct nearest){ best->name, candidate, n, d };
 }
 
 const char *query_option_nearest(const char *name, char *out, size_t n)
 {
-    int best = NAME_MAX_LEN + 1;
+    struct nearest best = { .name = name, .candidate = "", .distance = NAME_MAX_LEN + 1 };
     for (const struct query_option *o = query_options; o < query_options + query_options_n; o++) {
         const char *p = o->aliases, *alias;
         size_t alias_n;
         bool negated;
-        consider(name, o->name, strlen(o->name), &best, out, n);
+        consider(&best, o->name, strlen(o->name));
         while (next_alias(&p, &alias, &alias_n, &negated))
-            consider(name, alias, alias_n, &best, out, n);
+            consider(&best, alias, alias_n);
     }
+    snprintf(out, n, "%.*s", (int)best.n, best.candidate);
     return out;
 }
 

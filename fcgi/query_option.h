@@ -53,9 +53,9 @@ bool query_fail(struct query_error *e, const char *code, const char *fmt, ...) _
 /* The start of a value for an error text, with anything but printable ASCII replaced. Returns out. */
 const char *query_show(const char *value, char *out, size_t n);
 
-/* query_number.c: digits, a sign, a point; nothing else, whatever the locale. */
+/* Digits, a sign, a point; nothing else, whatever the locale. */
 bool query_number(const char *text, double *out);
-/* query_colour.c: RGB RRGGBB RRGGBBAA with or without #, a CSS name, rgb(), rgba(). */
+/* RGB RRGGBB RRGGBBAA with or without #, a CSS name, rgb(), rgba(). */
 bool query_colour_parse(const char *text, struct ic_colour *out);
 
 /* What query_parse does, for a name and a value that are C strings. */

@@ -30,21 +30,33 @@ const char *query_show(const char *value, char *out, size_t n)
     return out;
 }
 
+/* Decimals beyond the sixth do not count: so that number_text writes exactly what was read. */
 bool query_number(const char *text, double *out)
 {
     const char *p = text + (*text == '-' || *text == '+');
     double value = 0, unit = 1;
-    int digits = 0;
-    for (; *p >= '0' && *p <= '9'; p++, digits++)
+    size_t whole = strspn(p, "0123456789");
+    if (whole > 9 || (whole == 0 && (p[0] != '.' || strspn(p + 1, "0123456789") == 0)))
+        return false;
+    for (; *p >= '0' && *p <= '9'; p++)
         value = value * 10 + (*p - '0');
-    if (*p == '.') {
-        for (p++; *p >= '0' && *p <= '9'; p++, digits++)
+    for (p += *p == '.'; *p >= '0' && *p <= '9'; p++)
+        if (unit < 1e6)
             value = value * 10 + (*p - '0'), unit *= 10;
-    }
-    if (*p || digits == 0 || digits > 18)
+    if (*p)
         return false;
     *out = (*text == '-' ? -value : value) / unit;
     return true;
+}
+
+static void number_text(double value, const char *suffix, char *out, size_t n)
+{
+    char digits[32];
+    int used = snprintf(digits, sizeof digits, "%.6f", value);
+    while (used > 1 && digits[used - 1] == '0')
+        used--;
+    used -= digits[used - 1] == '.';
+    snprintf(out, n, "%.*s%s", used, digits, suffix);
 }
 
 static bool malformed(struct query_error *e, const char *text, const char *expected)
@@ -73,7 +85,7 @@ static bool real_parse(const struct query_option *o, const char *text, void *fie
 static void real_print(const struct query_option *o, const void *field, char *out, size_t n)
 {
     (void)o;
-    snprintf(out, n, "%.9g", *(const double *)field);
+    number_text(*(const double *)field, "", out, n);
 }
 
 const struct query_type query_type_number = { "number", sizeof(double), false, true, real_parse, real_print };
@@ -226,7 +238,7 @@ static void length_print(const struct query_option *o, const void *field, char *
     if (len->unit == IC_UNIT_NONE)
         out[0] = '\0';
     else
-        snprintf(out, n, "%.9g%s", len->value, len->unit == IC_UNIT_PERCENT ? "p" : "");
+        number_text(len->value, len->unit == IC_UNIT_PERCENT ? "p" : "", out, n);
 }
 
 const struct query_type query_type_length = {

@@ -66,7 +66,7 @@ struct pairs {
     size_t skip; /* bytes of name and value still to come */
 };
 
-static bool pairs_feed(struct pairs *s, const uint8_t *p, size_t n)
+static void pairs_feed(struct pairs *s, const uint8_t *p, size_t n)
 {
     size_t name, value;
     for (size_t i = 0; i < n;) {
@@ -79,12 +79,9 @@ static bool pairs_feed(struct pairs *s, const uint8_t *p, size_t n)
         s->lengths[s->have++] = p[i++];
         if (lengths_read(s->lengths, s->have, &name, &value) == 0)
             continue;
-        if (name > RECORD_SCAN_MAX || value > RECORD_SCAN_MAX)
-            return false;
         s->have = 0;
         s->skip = name + value;
     }
-    return true;
 }
 
 /* ---- scanning --------------------------------------------------------------------------------------------- */
@@ -108,9 +105,9 @@ static enum record_verdict scan_params(const uint8_t *p, size_t n, size_t at, st
         if (h.version != 1 || h.type != RECORD_PARAMS || h.id != out->id || at + h.total > RECORD_SCAN_MAX)
             return RECORD_BAD;
         size_t here = n - at - RECORD_HEADER;
-        if (!pairs_feed(&pairs, p + at + RECORD_HEADER, here < h.content ? here : h.content))
-            return RECORD_BAD;
-        /* libfcgi does not skip the padding of an empty record, so the scan cannot let it pass. */
+        pairs_feed(&pairs, p + at + RECORD_HEADER, here < h.content ? here : h.content);
+        /* Lengths that claim too much show at the end of the stream. The padding of the empty record is refused because
+         * libfcgi does not skip it. */
         if (h.content == 0 && (pairs.have > 0 || pairs.skip > 0 || h.total > RECORD_HEADER))
             return RECORD_BAD;
         if (n - at < h.total)

@@ -6,8 +6,8 @@
  *                     \-- timeout ---> births that a brake put off, and the kill of those that do not end
  *
  * It has one thread for ever, because forking a threaded process gives a child that may not even allocate; the gateway,
- * which has threads, therefore never forks and is told of births over a socket. Spawner and gateway are separate for the
- * same reason. All waiting is the poll timeout: a spawner that slept would not reap. */
+ * which has threads, therefore never forks and is told of births over a socket. Spawner and gateway are separate for
+ * the same reason. All waiting is the poll timeout: a spawner that slept would not reap. */
 #include "process.h"
 
 #include <errno.h>
@@ -29,25 +29,25 @@
 #include "dispatch.h"
 #include "log.h"
 
-#define SPAWNER_YOUNG_MS 1000  /* dying younger, without having done anything, is a sign of a crash loop */
-#define SPAWNER_BRAKE_MS 10    /* the first pause; doubles */
+#define SPAWNER_YOUNG_MS     1000 /* dying younger, without having done anything, is a sign of a crash loop */
+#define SPAWNER_BRAKE_MS     10   /* the first pause; doubles */
 #define SPAWNER_BRAKE_MAX_MS 5000
-#define SPAWNER_ENDING_MS 10   /* between the close of the workers' sockets and the end of the gateway that did it */
-#define SPAWNER_MARGIN_MS 500  /* for the gateway to end by itself after grace, and for workers after the gateway */
+#define SPAWNER_ENDING_MS    10  /* between the close of the workers' sockets and the end of the gateway that did it */
+#define SPAWNER_MARGIN_MS    500 /* for the gateway to end by itself after grace, and for workers after the gateway */
 
 /* One place for a process: the gateway's, or that of worker k. Nothing in it is handed to anybody else. */
 struct life {
     char who[24];
-    pid_t pid;       /* 0: to be born at due_ms */
-    int tally;       /* eventfd that counts the jobs it received; -1: the gateway has none */
+    pid_t pid; /* 0: to be born at due_ms */
+    int tally; /* eventfd that counts the jobs it received; -1: the gateway has none */
     int64_t born_ms, due_ms;
-    int futile;      /* deaths in a row of processes that were young and had done nothing */
+    int futile; /* deaths in a row of processes that were young and had done nothing */
 };
 
 struct spawner {
     const struct config *c;
     int listen_fd, signals;
-    int to_gateway;  /* births go here; -1: no gateway, or one that runs the jobs itself */
+    int to_gateway; /* births go here; -1: no gateway, or one that runs the jobs itself */
     struct life gateway;
     struct life *workers; /* owned */
     int n;
@@ -60,16 +60,13 @@ struct spawner {
 /* Closes everything from 3 on but a and b (which may be -1): descriptors of the web server that started us included. */
 static void spawner_close_others(int a, int b)
 {
-    unsigned low = (unsigned)(a < b ? a : b), high = (unsigned)(a < b ? b : a), from = 3;
-    if (low != (unsigned)-1 && low >= from) {
-        if (low > from)
-            close_range(from, low - 1, 0);
-        from = low + 1;
-    }
-    if (high != (unsigned)-1 && high >= from) {
-        if (high > from)
-            close_range(from, high - 1, 0);
-        from = high + 1;
+    const int keep[2] = { a < b ? a : b, a < b ? b : a };
+    unsigned from = 3;
+    for (int i = 0; i < 2; i++) {
+        if (keep[i] > (int)from)
+            close_range(from, (unsigned)keep[i] - 1, 0);
+        if (keep[i] >= (int)from)
+            from = (unsigned)keep[i] + 1;
     }
     close_range(from, ~0u, 0);
 }
@@ -134,12 +131,6 @@ static void spawner_stillborn(struct life *l, const char *what)
     spawner_brake(l, true);
 }
 
-static void spawner_alive(struct life *l, pid_t pid)
-{
-    l->pid = pid;
-    l->born_ms = clock_ms();
-}
-
 static void spawner_bear_gateway(struct spawner *s)
 {
     int pair[2] = { -1, -1 };
@@ -155,7 +146,8 @@ static void spawner_bear_gateway(struct spawner *s)
     if (births)
         close(pair[1]);
     if (pid > 0) {
-        spawner_alive(&s->gateway, pid);
+        s->gateway.pid = pid;
+        s->gateway.born_ms = clock_ms();
         s->to_gateway = pair[0];
         return;
     }
@@ -175,7 +167,8 @@ static const char *spawner_fork_worker(struct spawner *s, int k, const int pair[
         spawner_be_worker(s, parent, k, (const int[3]){ pair[1], memfd, l->tally });
     if (pid < 0)
         return "fork";
-    spawner_alive(l, pid);
+    l->pid = pid;
+    l->born_ms = clock_ms();
     int pidfd = pidfd_open(pid, 0);
     if (pidfd < 0)
         return "pidfd";
@@ -402,6 +395,5 @@ int spawner_run(const struct config *c, int listen_fd)
     log_line(LOG_LV_INFO, "event=end");
     close(s.signals);
     free(s.workers);
-    listen_remove();
     return 0;
 }

@@ -19,7 +19,7 @@
 /* Heaps stay warm: freed memory is kept instead of being returned and faulted in again, page by page, for the next
  * image. RLIMIT_DATA and the engine's budget bound it; beyond WORKER_WARM it does go back. */
 #define WORKER_WARM (64 << 20)
-#define WORKER_PAD (4 << 20)
+#define WORKER_PAD  (4 << 20)
 
 struct worker_seat {
     int socket, tally;

@@ -1,7 +1,8 @@
 /* JPEG, reading: libjpeg-turbo's raw planes, one iMCU row a call. The writing half is codec_jpeg_sink.c.
  *
- * Planes come as the file subsamples them and as DCT scaling leaves them: libjpeg's upsampling and colour conversion are
- * never used. In 4:2:0 at 4/8, chroma therefore arrives at luma's size, which costs nothing and keeps its detail. */
+ * Planes come as the file subsamples them and as DCT scaling leaves them: libjpeg's upsampling and colour conversion
+ * are never used. In 4:2:0 at 4/8, chroma therefore arrives at luma's size, which costs nothing and keeps its detail.
+ */
 #include "codec_jpeg.h"
 
 #include <limits.h>
@@ -13,7 +14,7 @@
 
 struct jpeg_source {
     struct ic_source base;
-    struct ic_mem *mem; /* borrowed */
+    struct ic_mem *mem;              /* borrowed */
     const struct ic_source_opt *opt; /* borrowed while opening */
     struct jpeg_decompress_struct d;
     struct jpeg_trap trap;

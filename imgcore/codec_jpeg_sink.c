@@ -6,11 +6,11 @@
 
 #include <string.h>
 
-#define MAX_SIDE   65500
-#define AHEAD      16 /* luma rows that a plane may be ahead of another */
-#define PLANES     3
-#define MIN_ROOM   4096
-#define MAX_HOLD   (2 * DCTSIZE + AHEAD)
+#define MAX_SIDE 65500
+#define AHEAD    16 /* luma rows that a plane may be ahead of another */
+#define PLANES   3
+#define MIN_ROOM 4096
+#define MAX_HOLD (2 * DCTSIZE + AHEAD)
 
 /* Rows of one plane on their way to libjpeg; no plane has more than two rows to a chroma row. */
 struct hold {

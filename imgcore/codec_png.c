@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#define STRIP      16   /* rows yielded at a time */
+#define STRIP      4 /* rows yielded at a time */
 #define NEAR_END   8192
 #define IDAT_STEP  64 /* bytes libpng asks for at once when the end is near */
 #define CHUNK_MOST 65536
@@ -21,7 +21,7 @@ struct png_source {
     const struct ic_info *expect; /* borrowed while opening */
     struct ic_bytes in;
     size_t at;
-    bool ended;       /* libpng wanted more than there is */
+    bool ended; /* libpng wanted more than there is */
     bool interlaced;
     uint32_t row;     /* yielded */
     uint32_t decoded; /* rows libpng has given, of the whole image or, if interlaced, of any pass */

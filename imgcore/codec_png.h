@@ -12,7 +12,7 @@
 struct png_trap {
     struct ic_mem *mem; /* borrowed */
     jmp_buf back;
-    bool no_memory;     /* an allocation was refused */
+    bool no_memory;      /* an allocation was refused */
     struct ic_error own; /* code set: a callback of ours failed, which says more than libpng's text */
     char text[160];
 };

@@ -1,7 +1,10 @@
 /* PNG, writing: packed 8-bit grey, grey+alpha, RGB or RGBA rows, deflated as they come; not interlaced. */
 #include "codec_png.h"
 
+#include <stdlib.h>
 #include <string.h>
+
+#include <zlib.h>
 
 struct png_sink {
     struct ic_sink base;
@@ -11,17 +14,12 @@ struct png_sink {
     struct ic_sink_opt opt;
     const struct ic_rows *rows; /* being written */
     uint32_t written;
+    bool started;
+    uint8_t *above; /* owned: the last row of the write before; zeros at first */
 };
 
-/* What an effort means. One fixed filter costs little and finds most; trying all of them for each row costs more time
- * than deflate at the low levels. */
-static const struct {
-    int level, filters;
-} efforts[10] = {
-    { 1, PNG_FILTER_NONE }, { 1, PNG_FILTER_SUB },  { 1, PNG_FILTER_UP },   { 2, PNG_FILTER_UP },
-    { 3, PNG_FILTER_UP },   { 4, PNG_FILTER_UP },   { 5, PNG_ALL_FILTERS }, { 6, PNG_ALL_FILTERS },
-    { 8, PNG_ALL_FILTERS }, { 9, PNG_ALL_FILTERS },
-};
+/* zlib's level by effort. From 4 on deflate takes twice the time for 1 % of a photograph, though 15 % of a drawing. */
+static const int levels[10] = { 1, 1, 1, 2, 2, 3, 4, 5, 6, 9 };
 
 void png_sink_shape(enum ic_layout layout, uint32_t width, uint32_t height, const struct ic_sink_opt *o,
                     struct ic_planes *out)
@@ -69,16 +67,69 @@ static void step_start(void *arg)
     png_set_user_limits(s->png, p->width, p->height);
     png_set_IHDR(s->png, s->info, p->width, p->height, 8, colour_types[s->base.shape.layout], PNG_INTERLACE_NONE,
                  PNG_COMPRESSION_TYPE_DEFAULT, PNG_FILTER_TYPE_DEFAULT);
-    png_set_compression_level(s->png, efforts[s->opt.effort].level);
-    png_set_filter(s->png, PNG_FILTER_TYPE_BASE, efforts[s->opt.effort].filters);
+    png_set_compression_strategy(s->png, Z_DEFAULT_STRATEGY); /* libpng's Z_FILTERED loses on unfiltered rows */
+    png_set_compression_level(s->png, levels[s->opt.effort]);
+    /* All that choose_filter may say. With the first row libpng decides what it will keep for later ones, so that one
+     * is left to it. */
+    png_set_filter(s->png, PNG_FILTER_TYPE_BASE, PNG_FILTER_NONE | PNG_FILTER_SUB | PNG_FILTER_UP | PNG_FILTER_AVG);
     png_write_info(s->png, s->info);
+}
+
+/* Wrapped as the filter's output is, so that 255 counts as -1. */
+static uint32_t residual(int sample, int prediction)
+{
+    return (uint32_t)abs((int8_t)(uint8_t)(sample - prediction));
+}
+
+/* What each filter would leave of some pixels of a row. */
+struct glance {
+    uint32_t seen, equal; /* pixels; those that equal their left neighbour */
+    uint32_t sub, up, avg;
+};
+
+static void glance_pixel(struct glance *g, const uint8_t *px, const uint8_t *above, size_t channels)
+{
+    bool equal = true;
+    for (size_t c = 0; c < channels; c++) {
+        int left = (px - channels)[c];
+        equal = equal && px[c] == left;
+        g->sub += residual(px[c], left);
+        g->up += residual(px[c], above[c]);
+        g->avg += residual(px[c], (left + above[c]) / 2);
+    }
+    g->seen++;
+    g->equal += equal;
+}
+
+/* One filter a row, by a glance at every fifth pixel: the one that leaves least. libpng's own choice weighs all pixels
+ * with all five filters, for twice the time and no fewer bytes. Where many pixels equal their left neighbour the image
+ * is drawn, and any filter would break the repetitions that deflate lives on. */
+static int choose_filter(const uint8_t *row, const uint8_t *above, size_t n, size_t channels)
+{
+    struct glance g = { 0 };
+    for (size_t i = channels; i < n; i += 5 * channels)
+        glance_pixel(&g, row + i, above + i, channels);
+    if (g.equal * 8 > g.seen * 3)
+        return PNG_FILTER_NONE;
+    if (g.avg < g.sub && g.avg < g.up)
+        return PNG_FILTER_AVG;
+    return g.sub < g.up ? PNG_FILTER_SUB : PNG_FILTER_UP;
 }
 
 static void step_rows(void *arg)
 {
     struct png_sink *s = arg;
-    for (uint32_t y = 0; y < s->rows->n[0]; y++)
-        png_write_row(s->png, s->rows->p[0] + y * s->rows->stride[0]);
+    const struct ic_plane *p = &s->base.shape.plane[0];
+    size_t channels = (size_t)p->channels, n = p->width * channels;
+    const uint8_t *row = s->rows->p[0], *above = s->above;
+    for (uint32_t y = 0; y < s->rows->n[0]; y++, above = row, row += s->rows->stride[0]) {
+        if (s->started)
+            png_set_filter(s->png, PNG_FILTER_TYPE_BASE, choose_filter(row, above, n, channels));
+        s->started = true;
+        png_write_row(s->png, row);
+    }
+    if (above != s->above)
+        memcpy(s->above, above, n);
 }
 
 static void step_finish(void *arg)
@@ -108,8 +159,10 @@ static enum ic_code sink_finish(struct ic_sink *base, struct ic_error *e)
 static void sink_free(struct ic_sink *base)
 {
     struct png_sink *s = (struct png_sink *)base;
+    struct ic_mem *mem = s->trap.mem;
     png_destroy_write_struct(&s->png, &s->info);
-    ic_free(s->trap.mem, s);
+    ic_free(mem, s->above);
+    ic_free(mem, s);
 }
 
 static const struct ic_sink_ops sink_ops = { sink_write, sink_finish, sink_free };
@@ -139,7 +192,10 @@ enum ic_code png_sink_create(const struct ic_planes *shape, const struct ic_sink
     s->base = (struct ic_sink){ .ops = &sink_ops, .shape = *shape, .out = out };
     s->trap.mem = o->mem;
     s->opt = *o;
-    if (!png_guard(&s->trap, step_start, s))
+    s->above = ic_calloc(o->mem, (size_t)shape->plane[0].width * (size_t)shape->plane[0].channels);
+    if (!s->above)
+        rc = ic_fail(e, IC_E_MEMORY, "no memory for a row of a PNG");
+    else if (!png_guard(&s->trap, step_start, s))
         rc = png_trap_fail(&s->trap, IC_E_PARAM, e);
     else if (!s->png)
         rc = ic_fail(e, IC_E_MEMORY, "no memory for a PNG encoder");

@@ -13,8 +13,8 @@
 
 struct webp_source {
     struct ic_source base;
-    struct ic_mem *mem; /* borrowed */
-    struct ic_bytes frame; /* the bitstream to decode, borrowed: the file, or an animation's first frame */
+    struct ic_mem *mem;           /* borrowed */
+    struct ic_bytes frame;        /* the bitstream to decode, borrowed: the file, or an animation's first frame */
     uint32_t x, y, width, height; /* of the frame on the canvas */
     bool done;
     size_t stride;
@@ -55,8 +55,7 @@ static enum ic_code take_first_frame(struct webp_source *s, struct ic_bytes in, 
     return IC_OK;
 }
 
-static enum ic_code check_header(struct webp_source *s, struct ic_bytes in, const struct ic_info *x,
-                                 struct ic_error *e)
+static enum ic_code check_header(struct webp_source *s, struct ic_bytes in, const struct ic_info *x, struct ic_error *e)
 {
     WebPBitstreamFeatures f;
     VP8StatusCode status = WebPGetFeatures(in.p, in.n, &f);

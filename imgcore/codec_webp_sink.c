@@ -125,8 +125,8 @@ static enum ic_code check_request(const struct ic_planes *shape, const struct ic
     if (shape->n != 1 || (!rgb && !rgba))
         return ic_fail(e, IC_E_PARAM, "the WebP encoder does not take planes of this shape");
     if (p->width == 0 || p->height == 0 || o->effort < 0 || o->effort > 9 || o->quality < 0 || o->quality > 100)
-        return ic_fail(e, IC_E_PARAM, "no WebP of %ux%u pixels, quality %d, effort %d", p->width, p->height,
-                       o->quality, o->effort);
+        return ic_fail(e, IC_E_PARAM, "no WebP of %ux%u pixels, quality %d, effort %d", p->width, p->height, o->quality,
+                       o->effort);
     if (p->width > WEBP_MAX_DIMENSION || p->height > WEBP_MAX_DIMENSION)
         return ic_fail(e, IC_E_LIMIT, "%ux%u pixels, a WebP may have %d a side", p->width, p->height,
                        WEBP_MAX_DIMENSION);

@@ -1,13 +1,14 @@
 /* Colour conversion of the small result; output.c calls it row by row.
  *
- * It comes after resampling, on planes: that is a few percent of the pixels a conversion of the source would touch. Grey
- * becomes RGB and opaque becomes RGBA by pointing at rows, not by copying them. */
+ * It comes after resampling, on planes: that is a few percent of the pixels a conversion of the source would touch.
+ * Grey becomes RGB and opaque becomes RGBA by pointing at rows, not by copying them. */
 #include "colour.h"
 
 int ic_layout_channels(enum ic_layout l)
 {
-    static const uint8_t n[] = { [IC_GREY] = 1,  [IC_GREYA] = 2, [IC_RGB] = 3, [IC_RGBA] = 4,
-                                 [IC_YCBCR] = 3, [IC_CMYK] = 4,  [IC_YCCK] = 4 };
+    static const uint8_t n[] = {
+        [IC_GREY] = 1, [IC_GREYA] = 2, [IC_RGB] = 3, [IC_RGBA] = 4, [IC_YCBCR] = 3, [IC_CMYK] = 4, [IC_YCCK] = 4
+    };
 
     return n[l];
 }
@@ -28,13 +29,13 @@ bool ic_colour_init(struct ic_colour_path *c, enum ic_layout from, enum ic_layou
 
     if (from != to && (to > IC_RGBA || (colour_grey(to) && !colour_grey(from))))
         return false;
-    *c = (struct ic_colour_path) { .k = ic_kernels(), .from = from, .to = to, .bg = bg };
+    *c = (struct ic_colour_path){ .k = ic_kernels(), .from = from, .to = to, .bg = bg };
     c->over = ic_layout_alpha(from) && bg.a > 0;
-    c->channels = (uint8_t) ic_layout_channels(to);
+    c->channels = (uint8_t)ic_layout_channels(to);
     for (int i = 0; i < c->channels; i++)
-        c->map[i] = (int8_t) (i < colours || from == to ? (colour_grey(from) && i < colours ? 0 : i) : -1);
+        c->map[i] = (int8_t)(i < colours || from == to ? (colour_grey(from) && i < colours ? 0 : i) : -1);
     if (ic_layout_alpha(to) && ic_layout_alpha(from))
-        c->map[colours] = (int8_t) (ic_layout_channels(from) - 1);
+        c->map[colours] = (int8_t)(ic_layout_channels(from) - 1);
     return true;
 }
 
@@ -65,7 +66,7 @@ static void colour_over(const struct ic_colour_path *c, uint8_t *const *p, size_
         for (size_t x = 0; x < n; x++) {
             uint32_t sum = v[x] + colour_mul(bg, 255u - alpha[x]);
 
-            v[x] = (uint8_t) (sum > 255 ? 255 : sum);
+            v[x] = (uint8_t)(sum > 255 ? 255 : sum);
         }
     }
 }
@@ -83,7 +84,7 @@ static void colour_cmyk_rgb(uint8_t *const *p, size_t n)
 {
     for (int i = 0; i < 3; i++)
         for (size_t x = 0; x < n; x++)
-            p[i][x] = (uint8_t) colour_mul(p[i][x], p[3][x]);
+            p[i][x] = (uint8_t)colour_mul(p[i][x], p[3][x]);
 }
 
 void ic_colour_row(const struct ic_colour_path *c, uint8_t *const *p, size_t n)
@@ -94,6 +95,6 @@ void ic_colour_row(const struct ic_colour_path *c, uint8_t *const *p, size_t n)
         colour_cmyk_rgb(p, n);
     if (c->over)
         colour_over(c, p, n);
-    if (ic_layout_alpha(c->from) && !(c->over && c->bg.a == 255))
+    if (ic_layout_alpha(c->from) && !c->straight && !(c->over && c->bg.a == 255))
         colour_unpremultiply(c, p, n);
 }

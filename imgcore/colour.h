@@ -12,21 +12,22 @@ bool ic_layout_alpha(enum ic_layout l);
 struct ic_colour_path {
     const struct ic_kernels *k; /* borrowed */
     enum ic_layout from, to;
-    bool over;                  /* compose onto bg; else transparency stays, or is dropped where `to` has none */
+    bool over;     /* compose onto bg; else transparency stays, or is dropped where `to` has none */
+    bool straight; /* alpha comes as stored, not premultiplied; may be set where `over` is not */
     struct ic_colour bg;
-    uint8_t channels;           /* of `to` */
-    int8_t map[IC_PLANES];      /* channel of `from` that a channel of `to` is taken from; -1: opaque alpha */
+    uint8_t channels;      /* of `to` */
+    int8_t map[IC_PLANES]; /* channel of `from` that a channel of `to` is taken from; -1: opaque alpha */
 };
 
-/* from  with alpha: premultiplied, as the scaler yields it
+/* from  with alpha: premultiplied, as the scaler yields it, unless c->straight is set afterwards
  * to    the same, or GREY, GREYA, RGB or RGBA; a colour source never becomes grey
  * bg    what alpha is composed onto; ignored where its own alpha is 0
  *
  * False: no such path. */
 bool ic_colour_init(struct ic_colour_path *c, enum ic_layout from, enum ic_layout to, struct ic_colour bg);
 
-/* Converts n pixels in place: p holds a row for each channel of `from`. Afterwards channel i of `to` is p[c->map[i]]: grey
- * serves as R, G and B. */
+/* Converts n pixels in place: p holds a row for each channel of `from`. Afterwards channel i of `to` is p[c->map[i]]:
+ * grey serves as R, G and B. */
 void ic_colour_row(const struct ic_colour_path *c, uint8_t *const *p, size_t n);
 
 /* bg's value in channel i of a layout of 1 to 4 channels: what an empty canvas is filled with. */

@@ -49,8 +49,8 @@ static enum ic_isa cpu_lowered(enum ic_isa best)
     const char *want = getenv("PIXPOOL_ISA");
 
     for (int i = 0; want && i < IC_ISAS; i++)
-        if (!strcmp(want, isa_names[i]) && i < (int) best)
-            return (enum ic_isa) i;
+        if (!strcmp(want, isa_names[i]) && i < (int)best)
+            return (enum ic_isa)i;
     return best;
 }
 
@@ -72,8 +72,8 @@ static const char *kernel_isa(size_t kernel)
     struct ic_kernels k;
 
     memcpy(now, &chosen, sizeof(now));
-    for (int level = 0; level <= (int) chosen_level; level++) {
-        ic_kernels_init(&k, (enum ic_isa) level);
+    for (int level = 0; level <= (int)chosen_level; level++) {
+        ic_kernels_init(&k, (enum ic_isa)level);
         memcpy(at, &k, sizeof(at));
         if (at[kernel] == now[kernel])
             return isa_names[level];
@@ -88,7 +88,7 @@ size_t ic_cpu_report(char *buf, size_t n)
     if (n)
         buf[0] = '\0';
     for (size_t i = 0; i < KERNELS; i++)
-        len += (size_t) snprintf(len < n ? buf + len : NULL, len < n ? n - len : 0, "%s %s\n", kernel_names[i],
-                                 kernel_isa(i));
+        len += (size_t)snprintf(len < n ? buf + len : NULL, len < n ? n - len : 0, "%s %s\n", kernel_names[i],
+                                kernel_isa(i));
     return len;
 }

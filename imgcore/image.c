@@ -1,7 +1,7 @@
 /* Frames and turns; output.c collects rows here where they can't go straight to the sink.
  *
- * Rows are turned as they arrive, from a strip into their final place, so there is one frame and never a second, unturned
- * one. */
+ * Rows are turned as they arrive, from a strip into their final place, so there is one frame and never a second,
+ * unturned one. */
 #include "image.h"
 
 #include <string.h>
@@ -26,7 +26,7 @@ void ic_image_free(struct ic_image *img)
 {
     for (int i = 0; i < img->n; i++)
         ic_free(img->mem, img->plane[i].p);
-    *img = (struct ic_image) { 0 };
+    *img = (struct ic_image){ 0 };
 }
 
 static void image_put_row(uint8_t *dst, const uint8_t *src, uint32_t n, bool mirror)
@@ -54,7 +54,7 @@ static void image_put_transposed(uint8_t *to, size_t stride, const struct ic_spo
 {
     bool up = s->turn & IC_TURN_FLIP, left = s->turn & IC_TURN_FLOP;
     uint8_t *first = up ? to + stride * (s->width - 1) : to;
-    ptrdiff_t step = up ? -(ptrdiff_t) stride : (ptrdiff_t) stride;
+    ptrdiff_t step = up ? -(ptrdiff_t)stride : (ptrdiff_t)stride;
 
     for (uint32_t done = 0, n; done < rows->n[0]; done += n) {
         const uint8_t *src[STRIP];

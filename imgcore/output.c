@@ -2,9 +2,9 @@
  *
  *     rows of source planes --scale--> strip of channels --colour--> (frame: turn, place) --interleave--> sink
  *
- * Channels are pulled from the scalers in step, a strip of 16 luma rows at a time: chroma, whose window reaches further,
- * holds luma back in its ring of few source rows rather than in a queue of finished ones. Only a result that is turned or
- * lies on a canvas passes through a frame, and that is of the result's size. */
+ * Channels are pulled from the scalers in step, a strip of 16 luma rows at a time: chroma, whose window reaches
+ * further, holds luma back in its ring of few source rows rather than in a queue of finished ones. Only a result that
+ * is turned or lies on a canvas passes through a frame, and that is of the result's size. */
 #include "output.h"
 
 #include <math.h>
@@ -18,7 +18,7 @@ double ic_now_ms(void)
     struct timespec t;
 
     clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double) t.tv_sec * 1e3 + (double) t.tv_nsec / 1e6;
+    return (double)t.tv_sec * 1e3 + (double)t.tv_nsec / 1e6;
 }
 
 static enum ic_code output_no_memory(struct ic_error *e)
@@ -63,12 +63,12 @@ static bool output_planar(const struct ic_planes *s)
 /* How many result pixels one sample of a sink's plane covers on each axis of the finished image. */
 static uint32_t output_factor_x(const struct ic_output *o, int plane)
 {
-    return output_planar(&o->shape) ? (uint32_t) lround(o->plan->width / o->shape.plane[plane].span_w) : 1;
+    return output_planar(&o->shape) ? (uint32_t)lround(o->plan->width / o->shape.plane[plane].span_w) : 1;
 }
 
 static uint32_t output_factor_y(const struct ic_output *o, int plane)
 {
-    return output_planar(&o->shape) ? (uint32_t) lround(o->plan->height / o->shape.plane[plane].span_h) : 1;
+    return output_planar(&o->shape) ? (uint32_t)lround(o->plan->height / o->shape.plane[plane].span_h) : 1;
 }
 
 /* ---- geometry ---- */
@@ -82,19 +82,19 @@ struct span {
     double unit;     /* samples of the source plane a source pixel */
 };
 
-/* Subsampled planes are anchored where the finished image begins. An odd size leaves half a sample beyond its end, which
- * is before our beginning where the turn mirrors. */
+/* Subsampled planes are anchored where the finished image begins. An odd size leaves half a sample beyond its end,
+ * which is before our beginning where the turn mirrors. */
 static struct ic_axis output_axis(const struct span *s, uint32_t src_n, int kernel)
 {
     uint32_t n = (s->size + s->factor - 1) / s->factor;
-    double covered = (double) n * s->factor, from = s->mirrored ? s->size - covered : 0.0;
+    double covered = (double)n * s->factor, from = s->mirrored ? s->size - covered : 0.0;
     double step = (s->c1 - s->c0) / s->size;
 
-    return (struct ic_axis) { .src_n = src_n,
-                              .dst_n = n,
-                              .x0 = (s->c0 + from * step) * s->unit,
-                              .x1 = (s->c0 + (from + covered) * step) * s->unit,
-                              .kernel = kernel };
+    return (struct ic_axis){ .src_n = src_n,
+                             .dst_n = n,
+                             .x0 = (s->c0 + from * step) * s->unit,
+                             .x1 = (s->c0 + (from + covered) * step) * s->unit,
+                             .kernel = kernel };
 }
 
 static struct ic_axis output_axis_x(const struct ic_output *o, int plane)
@@ -153,7 +153,9 @@ static enum ic_code output_add_plane(struct ic_output *o, struct ic_engine *g, i
         return IC_E_MEMORY;
     if ((rc = ic_scale_init(&o->scale[plane], o->mem, h, v, channels)) != IC_OK)
         return rc;
-    o->scale[plane].premultiply = ic_layout_alpha(o->source.layout);
+    /* Copied pixels keep their colour under low alpha, which premultiplying would round away. */
+    o->colour.straight = h->copy && v->copy && !o->colour.over;
+    o->scale[plane].premultiply = ic_layout_alpha(o->source.layout) && !o->colour.straight;
     for (int c = 0; c < channels && rc == IC_OK; c++)
         rc = output_add_strip(o, channel + c, &x, &y);
     return rc;
@@ -188,7 +190,7 @@ static enum ic_code output_add_rows(struct ic_output *o)
     uint32_t widest = o->plan->width > o->plan->scaled_w ? o->plan->width : o->plan->scaled_w;
 
     o->opaque = ic_alloc(o->mem, widest);
-    o->packed = ic_alloc(o->mem, (size_t) o->plan->width * o->colour.channels * STRIP_ROWS);
+    o->packed = ic_alloc(o->mem, (size_t)o->plan->width * o->colour.channels * STRIP_ROWS);
     if (!o->opaque || !o->packed)
         return IC_E_MEMORY;
     memset(o->opaque, 255, widest);
@@ -201,7 +203,7 @@ static enum ic_code output_add_sink(struct ic_output *o, const struct ic_sink_op
     double start = ic_now_ms();
     enum ic_code rc;
 
-    o->bytes = (struct ic_buffer) { .mem = o->mem, .max = max_result };
+    o->bytes = (struct ic_buffer){ .mem = o->mem, .max = max_result };
     rc = o->codec->create(&o->shape, so, &o->bytes, &o->sink, e);
     o->encode_ms += ic_now_ms() - start;
     return rc;
@@ -218,7 +220,7 @@ enum ic_code ic_output_open(struct ic_output *o, struct ic_engine *g, const stru
                               .mem = &g->mem };
     enum ic_code rc;
 
-    *o = (struct ic_output) { .mem = &g->mem, .plan = plan, .codec = ic_codec_of(plan->format), .source = *source };
+    *o = (struct ic_output){ .mem = &g->mem, .plan = plan, .codec = ic_codec_of(plan->format), .source = *source };
     o->framed = plan->turn || plan->pad;
     if ((rc = output_choose(o, &so, e)) != IC_OK)
         return rc;
@@ -242,7 +244,7 @@ void ic_output_close(struct ic_output *o)
         ic_scale_free(&o->scale[i]);
         ic_free(o->mem, o->strip[i].p);
     }
-    *o = (struct ic_output) { 0 };
+    *o = (struct ic_output){ 0 };
 }
 
 /* ---- to the sink ---- */
@@ -266,7 +268,7 @@ static struct ic_rows output_pack(const struct ic_output *o, const struct ic_row
         else
             k->interleave4(dst, src, width);
     }
-    return (struct ic_rows) { .p = { o->packed }, .stride = { stride }, .n = { rows->n[0] } };
+    return (struct ic_rows){ .p = { o->packed }, .stride = { stride }, .n = { rows->n[0] } };
 }
 
 static enum ic_code output_write(struct ic_output *o, const struct ic_rows *rows, struct ic_error *e)
@@ -381,11 +383,9 @@ static void output_put(struct ic_output *o, const struct ic_rows *rows)
 {
     for (int c = 0; c < o->colour.channels; c++) {
         const struct output_strip *s = &o->strip[o->colour.map[c] < 0 ? 0 : o->colour.map[c]];
-        struct ic_spot spot = { .turn = o->plan->turn,
-                                .width = s->width,
-                                .height = s->height,
-                                .x = o->plan->place_x,
-                                .y = o->plan->place_y };
+        struct ic_spot spot = {
+            .turn = o->plan->turn, .width = s->width, .height = s->height, .x = o->plan->place_x, .y = o->plan->place_y
+        };
 
         ic_image_put(&o->image, c, &spot, rows, s->y);
     }

@@ -11,25 +11,25 @@
 struct output_strip {
     uint8_t *p; /* owned */
     size_t stride;
-    uint32_t width, height;   /* of the whole resampled channel, before the turn */
-    uint32_t rows;            /* of a full strip */
-    uint32_t y, n;            /* rows before this strip, rows in it */
+    uint32_t width, height; /* of the whole resampled channel, before the turn */
+    uint32_t rows;          /* of a full strip */
+    uint32_t y, n;          /* rows before this strip, rows in it */
 };
 
 struct ic_output {
-    struct ic_mem *mem;         /* borrowed, as are plan and codec */
+    struct ic_mem *mem; /* borrowed, as are plan and codec */
     const struct ic_plan *plan;
     const struct ic_codec *codec;
     struct ic_planes source, shape; /* what comes, what the sink takes */
     struct ic_colour_path colour;
-    struct ic_scale scale[IC_PLANES];        /* by plane of the source */
-    struct output_strip strip[IC_PLANES];    /* by channel of the source */
-    uint8_t *opaque, *packed;                /* owned; a row of 255, a strip of packed rows */
-    bool framed;                             /* rows are collected in image first */
+    struct ic_scale scale[IC_PLANES];     /* by plane of the source */
+    struct output_strip strip[IC_PLANES]; /* by channel of the source */
+    uint8_t *opaque, *packed;             /* owned; a row of 255, a strip of packed rows */
+    bool framed;                          /* rows are collected in image first */
     struct ic_image image;
     struct ic_sink *sink;
-    struct ic_buffer bytes;                  /* the encoded result */
-    bool complete;                           /* bytes holds all of it */
+    struct ic_buffer bytes; /* the encoded result */
+    bool complete;          /* bytes holds all of it */
     double encode_ms;
 };
 

@@ -1,8 +1,8 @@
 /* What a recipe means for an image: sizes, crop, turn, shrink-on-load, encoder settings. Pure functions from recipe and
  * header to struct ic_plan, so the gateway can price and refuse a request, answer HEAD, and the worker gets the same.
  *
- * Geometry is decided as the viewer sees the image (oriented) and mapped into stored coordinates at the end, so that the
- * decoder and the resampler never know of orientation:
+ * Geometry is decided as the viewer sees the image (oriented) and mapped into stored coordinates at the end, so that
+ * the decoder and the resampler never know of orientation:
  *
  *     oriented: rect -> fit (crop, size, canvas) -> rotate, flip of the canvas
  *     stored:   crop, scaled size, one turn that composes orientation, rotate and flip */
@@ -35,11 +35,11 @@ struct ratio {
 
 /* ---- lengths ---- */
 
-/* Half up, at least 1. */
+/* Half up, at least 1, also of what is no number. */
 static uint32_t plan_round(double v)
 {
     v = floor(v + 0.5);
-    return v < 1.0 ? 1 : v > 4294967295.0 ? UINT32_MAX : (uint32_t) v;
+    return !(v >= 1.0) ? 1 : v > 4294967295.0 ? UINT32_MAX : (uint32_t)v;
 }
 
 static uint32_t plan_scaled(double n, struct ratio s)
@@ -95,16 +95,20 @@ static enum ic_code plan_rect(const struct ic_recipe *r, uint32_t w, uint32_t h,
 /* 0, 1 or 2 halves: where the kept part or the placed image lies. */
 static int gravity_x(int gravity)
 {
-    static const uint8_t at[] = { [IC_CENTER] = 1, [IC_NORTH] = 1,     [IC_NORTHEAST] = 2, [IC_EAST] = 2, [IC_SOUTHEAST] = 2,
-                                  [IC_SOUTH] = 1,  [IC_SOUTHWEST] = 0, [IC_WEST] = 0,      [IC_NORTHWEST] = 0 };
+    static const uint8_t at[] = {
+        [IC_CENTER] = 1, [IC_NORTH] = 1,     [IC_NORTHEAST] = 2, [IC_EAST] = 2,     [IC_SOUTHEAST] = 2,
+        [IC_SOUTH] = 1,  [IC_SOUTHWEST] = 0, [IC_WEST] = 0,      [IC_NORTHWEST] = 0
+    };
 
     return at[gravity];
 }
 
 static int gravity_y(int gravity)
 {
-    static const uint8_t at[] = { [IC_CENTER] = 1, [IC_NORTH] = 0,     [IC_NORTHEAST] = 0, [IC_EAST] = 1, [IC_SOUTHEAST] = 2,
-                                  [IC_SOUTH] = 2,  [IC_SOUTHWEST] = 2, [IC_WEST] = 1,      [IC_NORTHWEST] = 0 };
+    static const uint8_t at[] = {
+        [IC_CENTER] = 1, [IC_NORTH] = 0,     [IC_NORTHEAST] = 0, [IC_EAST] = 1,     [IC_SOUTHEAST] = 2,
+        [IC_SOUTH] = 2,  [IC_SOUTHWEST] = 2, [IC_WEST] = 1,      [IC_NORTHWEST] = 0
+    };
 
     return at[gravity];
 }
@@ -114,12 +118,12 @@ static struct ratio fit_ratio(double w, double h, double bw, double bh, bool cov
 {
     bool by_width = bw * h <= bh * w;
 
-    return by_width != cover ? (struct ratio) { bw, w } : (struct ratio) { bh, h };
+    return by_width != cover ? (struct ratio){ bw, w } : (struct ratio){ bh, h };
 }
 
 static struct ratio fit_capped(struct ratio s, bool enlarge)
 {
-    return s.num > s.den && !enlarge ? (struct ratio) { 1, 1 } : s;
+    return s.num > s.den && !enlarge ? (struct ratio){ 1, 1 } : s;
 }
 
 /* Keeps n of the source's samples; whole ones where they are copied. */
@@ -153,8 +157,8 @@ static void fit_pad(struct fit *f, double bw, double bh, const struct ic_recipe 
 {
     f->canvas_w = plan_round(bw);
     f->canvas_h = plan_round(bh);
-    f->x = (f->canvas_w - f->w) * (uint32_t) gravity_x(r->gravity) / 2;
-    f->y = (f->canvas_h - f->h) * (uint32_t) gravity_y(r->gravity) / 2;
+    f->x = (f->canvas_w - f->w) * (uint32_t)gravity_x(r->gravity) / 2;
+    f->y = (f->canvas_h - f->h) * (uint32_t)gravity_y(r->gravity) / 2;
 }
 
 /* f->crop is the area to fit; the rest is filled in. */
@@ -168,9 +172,9 @@ static void plan_fit(struct fit *f, const struct ic_recipe *r)
     if (box)
         s = fit_ratio(w, h, bw, bh, r->fit == IC_FIT_OUTSIDE);
     else if (bw > 0)
-        s = (struct ratio) { bw, w };
+        s = (struct ratio){ bw, w };
     else if (bh > 0)
-        s = (struct ratio) { bh, h };
+        s = (struct ratio){ bh, h };
     s = fit_capped(s, r->enlarge);
     f->w = plan_scaled(w, s);
     f->h = plan_scaled(h, s);
@@ -192,11 +196,11 @@ static void plan_fit(struct fit *f, const struct ic_recipe *r)
 static struct ic_box plan_unturn(struct ic_box b, unsigned turn, double w, double h)
 {
     if (turn & IC_TURN_FLOP)
-        b = (struct ic_box) { w - b.x1, b.y0, w - b.x0, b.y1 };
+        b = (struct ic_box){ w - b.x1, b.y0, w - b.x0, b.y1 };
     if (turn & IC_TURN_FLIP)
-        b = (struct ic_box) { b.x0, h - b.y1, b.x1, h - b.y0 };
+        b = (struct ic_box){ b.x0, h - b.y1, b.x1, h - b.y0 };
     if (turn & IC_TURN_TRANSPOSE)
-        b = (struct ic_box) { b.y0, b.x0, b.y1, b.x1 };
+        b = (struct ic_box){ b.y0, b.x0, b.y1, b.x1 };
     return b;
 }
 
@@ -247,16 +251,16 @@ static int plan_scale(const struct ic_plan *p)
 
 static uint8_t plan_on_white(uint8_t v, uint8_t alpha)
 {
-    return (uint8_t) ((v * alpha + 255 * (255 - alpha) + 127) / 255);
+    return (uint8_t)((v * alpha + 255 * (255 - alpha) + 127) / 255);
 }
 
 /* The background in effect: transparent where the format has that and nothing else is asked, otherwise on white. */
 static void plan_background(struct ic_plan *p, const struct ic_recipe *r, bool alpha)
 {
-    p->bg = r->bg_given ? r->bg : (struct ic_colour) { 0, 0, 0, 0 };
+    p->bg = r->bg_given ? r->bg : (struct ic_colour){ 0, 0, 0, 0 };
     if (!alpha)
-        p->bg = (struct ic_colour) { plan_on_white(p->bg.r, p->bg.a), plan_on_white(p->bg.g, p->bg.a),
-                                     plan_on_white(p->bg.b, p->bg.a), 255 };
+        p->bg = (struct ic_colour){ plan_on_white(p->bg.r, p->bg.a), plan_on_white(p->bg.g, p->bg.a),
+                                    plan_on_white(p->bg.b, p->bg.a), 255 };
     p->flatten = p->source.alpha && p->bg.a > 0;
     p->alpha = alpha && p->bg.a < 255 && (p->source.alpha || p->pad);
 }
@@ -265,7 +269,7 @@ static void plan_encoder(struct ic_plan *p, const struct ic_recipe *r)
 {
     const struct ic_codec *codec;
 
-    p->format = r->format == IC_FORMAT_ORIGIN ? p->source.format : (enum ic_format) r->format;
+    p->format = r->format == IC_FORMAT_ORIGIN ? p->source.format : (enum ic_format)r->format;
     codec = ic_codec_of(p->format);
     p->quality = r->quality ? r->quality : codec->default_quality;
     p->chroma = r->chroma;
@@ -282,13 +286,13 @@ static void plan_encoder(struct ic_plan *p, const struct ic_recipe *r)
 
 static enum ic_code plan_check_source(const struct ic_info *s, const struct ic_limits *l, struct ic_error *e)
 {
-    uint64_t pixels = (uint64_t) s->width * s->height; /* below 2^62 */
+    uint64_t pixels = (uint64_t)s->width * s->height; /* below 2^62 */
 
     if (s->width > l->max_side_in || s->height > l->max_side_in)
         return ic_fail(e, IC_E_LIMIT, "%ux%u pixels, allowed %u a side", s->width, s->height, l->max_side_in);
     if (pixels > l->max_pixels_in / (s->frames ? s->frames : 1))
         return ic_fail(e, IC_E_LIMIT, "%ux%u pixels in %u frames, allowed %llu in all", s->width, s->height, s->frames,
-                       (unsigned long long) l->max_pixels_in);
+                       (unsigned long long)l->max_pixels_in);
     return IC_OK;
 }
 
@@ -299,13 +303,14 @@ static enum ic_code plan_check_result(const struct ic_plan *p, const struct ic_l
     uint32_t side = p->width > p->height ? p->width : p->height;
 
     if (side > l->max_side_out)
-        return ic_fail(e, IC_E_LIMIT, "a result of %ux%u pixels, allowed %u a side", p->width, p->height, l->max_side_out);
+        return ic_fail(e, IC_E_LIMIT, "a result of %ux%u pixels, allowed %u a side", p->width, p->height,
+                       l->max_side_out);
     if (format_side[p->format] && side > format_side[p->format])
         return ic_fail(e, IC_E_LIMIT, "a result of %ux%u pixels, but %s ends at %u a side", p->width, p->height,
                        ic_format_name(p->format), format_side[p->format]);
     if (p->memory > l->max_memory)
         return ic_fail(e, IC_E_MEMORY, "needs about %llu MB of memory, allowed %llu MB",
-                       (unsigned long long) (p->memory >> 20), (unsigned long long) (l->max_memory >> 20));
+                       (unsigned long long)(p->memory >> 20), (unsigned long long)(l->max_memory >> 20));
     return IC_OK;
 }
 
@@ -313,7 +318,7 @@ static enum ic_code plan_check_result(const struct ic_plan *p, const struct ic_l
 
 void ic_recipe_init(struct ic_recipe *r)
 {
-    *r = (struct ic_recipe) { .dpr = 1.0, .effort = 4, .autorotate = true };
+    *r = (struct ic_recipe){ .dpr = 1.0, .effort = 4, .autorotate = true };
 }
 
 void ic_oriented_size(const struct ic_info *info, bool autorotate, uint32_t *w, uint32_t *h)

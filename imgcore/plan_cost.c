@@ -1,8 +1,8 @@
 /* What a plan takes: bytes held at most, and CPU time. plan.c asks; the gateway admits and schedules by the answers.
  *
- * Memory is an estimate from above of what goes through the budget and inside of codec libraries, from sizes alone; time
- * is a sum of per-megapixel figures measured on one core (Zen 4), good to a factor of 1.5: the pool corrects it by what
- * jobs really took. */
+ * Memory is an estimate from above of what goes through the budget and inside of codec libraries, from sizes alone;
+ * time is a sum of per-megapixel figures measured on one core (Zen 4), good to a factor of 1.5: the pool corrects it by
+ * what jobs really took. */
 #include "plan.h"
 
 #include "codec.h"
@@ -12,15 +12,15 @@
 /* Milliseconds a megapixel. */
 #define MS_JPEG_ENTROPY     1.55 /* every pixel of the source, whatever the scale */
 #define MS_JPEG_IDCT        0.85 /* at 8/8; less at 4/8 and 2/8, none at 1/8 */
-#define MS_JPEG_PROGRESSIVE 11.0
+#define MS_JPEG_PROGRESSIVE 9.0
 #define MS_PNG_DECODE       19.0
 #define MS_WEBP_DECODE      9.0
-#define MS_RESAMPLE         0.3  /* a channel of the decoded source */
-#define MS_ENLARGE          4.0  /* a channel of the result */
+#define MS_RESAMPLE         0.3 /* a channel of the decoded source */
+#define MS_RESAMPLED        0.6 /* a channel of the result */
 #define MS_JPEG_ENCODE      2.0
 #define MS_JPEG_ENCODE_PROG 14.0
-#define MS_PNG_ENCODE       60.0
-#define MS_WEBP_ENCODE      40.0 /* method 2; each step of effort adds a tenth */
+#define MS_PNG_ENCODE       75.0
+#define MS_WEBP_ENCODE      60.0 /* each step of effort adds a tenth */
 #define MS_BASE             0.3  /* a job of one pixel */
 
 #define KIB 1024ull
@@ -37,7 +37,7 @@ static double cost_decode(const struct ic_plan *p)
     switch (p->source.format) {
     case IC_FORMAT_JPEG:
         return mp * ((p->source.progressive ? MS_JPEG_PROGRESSIVE : MS_JPEG_ENTROPY) +
-                     MS_JPEG_IDCT * log2((double) p->scale) / 3.0);
+                     MS_JPEG_IDCT * log2((double)p->scale) / 3.0);
     case IC_FORMAT_PNG:
         return mp * MS_PNG_DECODE;
     default:
@@ -53,7 +53,7 @@ static double cost_encode(const struct ic_plan *p)
     case IC_FORMAT_JPEG:
         return mp * (p->progressive ? MS_JPEG_ENCODE_PROG : MS_JPEG_ENCODE);
     case IC_FORMAT_PNG:
-        return mp * MS_PNG_ENCODE;
+        return mp * MS_PNG_ENCODE * (p->effort < 6 ? 1.0 : 3.0); /* from 6 on, all filters are tried */
     default:
         return mp * MS_WEBP_ENCODE * (1.0 + p->effort / 10.0);
     }
@@ -64,22 +64,22 @@ static double cost_resample(const struct ic_plan *p)
     double m = p->scale / 8.0;
     double from = plan_megapixels((p->crop.x1 - p->crop.x0) * m, (p->crop.y1 - p->crop.y0) * m);
 
-    return p->source.components * (MS_RESAMPLE * from + MS_ENLARGE * plan_megapixels(p->scaled_w, p->scaled_h));
+    return p->source.components * (MS_RESAMPLE * from + MS_RESAMPLED * plan_megapixels(p->scaled_w, p->scaled_h));
 }
 
 /* What the decoder holds: a few rows, or the whole frame where the format forces it. */
 static uint64_t memory_source(const struct ic_plan *p)
 {
     const struct ic_info *s = &p->source;
-    uint64_t pixels = (uint64_t) s->width * s->height, rows = (uint64_t) s->width * s->components * 64;
+    uint64_t pixels = (uint64_t)s->width * s->height, rows = (uint64_t)s->width * s->components * 64;
     uint64_t shares = 0, most = 1;
 
     if (s->format == IC_FORMAT_WEBP)
-        return pixels * (s->lossless ? 8 : 4) + (uint64_t) s->width * 64 + 512 * KIB;
+        return pixels * (s->lossless ? 8 : 4) + (uint64_t)s->width * 64 + 512 * KIB;
     if (s->format == IC_FORMAT_PNG)
-        return (s->progressive ? pixels * 4 : (uint64_t) s->width * 16) + 128 * KIB;
+        return (s->progressive ? pixels * 4 : (uint64_t)s->width * 16) + 128 * KIB;
     for (int i = 0; i < s->components && i < 4; i++) {
-        uint64_t share = (uint64_t) s->hsamp[i] * s->vsamp[i];
+        uint64_t share = (uint64_t)s->hsamp[i] * s->vsamp[i];
 
         shares += share;
         most = share > most ? share : most;
@@ -96,26 +96,26 @@ static uint64_t memory_ring(const struct ic_plan *p)
     double width = (p->crop.x1 - p->crop.x0) * m;
     double pad = 128.0 + 12.0 * fmax(1.0, width / p->scaled_w);
 
-    return (uint64_t) (window * (width + pad) * p->source.components);
+    return (uint64_t)(window * (width + pad) * p->source.components);
 }
 
 static uint64_t memory_frame(const struct ic_plan *p)
 {
-    uint64_t strips = ((uint64_t) p->scaled_w + p->width) * 4 * 16;
+    uint64_t strips = ((uint64_t)p->scaled_w + p->width) * 4 * 16;
 
-    return strips + (p->turn || p->pad ? (uint64_t) p->width * p->height * (p->alpha ? 4 : 3) : 0);
+    return strips + (p->turn || p->pad ? (uint64_t)p->width * p->height * (p->alpha ? 4 : 3) : 0);
 }
 
 /* The encoder's working memory and the bytes it writes (a buffer that doubles is copied once more). */
 static uint64_t memory_sink(const struct ic_plan *p)
 {
-    uint64_t pixels = (uint64_t) p->width * p->height;
+    uint64_t pixels = (uint64_t)p->width * p->height;
 
     switch (p->format) {
     case IC_FORMAT_JPEG:
-        return (uint64_t) p->width * 3 * 64 + (p->progressive ? pixels * 6 : 0) + pixels + 128 * KIB;
+        return (uint64_t)p->width * 3 * 64 + (p->progressive ? pixels * 6 : 0) + pixels + 128 * KIB;
     case IC_FORMAT_PNG:
-        return pixels * (p->alpha ? 6 : 4) + (uint64_t) p->width * 32 + 512 * KIB;
+        return pixels * (p->alpha ? 6 : 4) + (uint64_t)p->width * 32 + 512 * KIB;
     default:
         return pixels * (p->lossless ? 24 : 8) + 1024 * KIB;
     }
@@ -123,7 +123,7 @@ static uint64_t memory_sink(const struct ic_plan *p)
 
 void ic_plan_cost(struct ic_plan *p)
 {
-    uint64_t weights = ((uint64_t) p->source.width + p->source.height + p->scaled_w + p->scaled_h) * 40;
+    uint64_t weights = ((uint64_t)p->source.width + p->source.height + p->scaled_w + p->scaled_h) * 40;
 
     p->memory = memory_source(p) + memory_ring(p) + memory_frame(p) + memory_sink(p) + weights + 256 * KIB;
     p->cost_ms = MS_BASE + cost_decode(p) + cost_resample(p) + cost_encode(p);

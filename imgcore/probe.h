@@ -12,8 +12,8 @@ enum ic_code probe_webp(struct ic_bytes in, struct ic_info *out, struct ic_error
 
 /* The first frame of an animated WebP. */
 struct probe_frame {
-    struct ic_bytes bits; /* ALPH, VP8 or VP8L chunks, as far as they are in view; borrowed from in */
-    bool cut;             /* they go on beyond it */
+    struct ic_bytes bits;         /* ALPH, VP8 or VP8L chunks, as far as they are in view; borrowed from in */
+    bool cut;                     /* they go on beyond it */
     uint32_t x, y, width, height; /* on the canvas */
 };
 

@@ -181,8 +181,7 @@ static enum ic_code first_animated(const struct probe_frame *a, struct ic_info *
     enum ic_code rc = find_frame(&inside, &f, e);
     if (rc != IC_OK)
         return rc;
-    if (f.width != a->width || f.height != a->height || a->x + a->width > out->width ||
-        a->y + a->height > out->height)
+    if (f.width != a->width || f.height != a->height || a->x + a->width > out->width || a->y + a->height > out->height)
         return ic_fail(e, IC_E_CORRUPT, "corrupt WebP: a frame of %ux%u at %u,%u on a canvas of %ux%u", f.width,
                        f.height, a->x, a->y, out->width, out->height);
     /* Where the frame is smaller, the canvas shows around it. */

@@ -230,7 +230,7 @@ enum ic_code ic_run(struct ic_engine *g, struct ic_bytes in, const struct ic_rec
         return ic_fail(e, IC_E_CORRUPT, "the image ends inside its header");
     if (rc != IC_OK)
         return rc;
-    if (!(r.item = ic_calloc(&g->mem, (size_t) n * sizeof(*r.item))))
+    if (!(r.item = ic_calloc(&g->mem, (size_t)n * sizeof(*r.item))))
         return ic_fail(e, IC_E_MEMORY, "no memory for %d outputs", n);
     rc = run_all(&r, in, e);
     run_close(&r);

@@ -42,14 +42,14 @@ static enum ic_code scale_grow(struct ic_scale *s, uint32_t from, uint32_t cap)
     return IC_OK;
 }
 
-enum ic_code ic_scale_init(struct ic_scale *s, struct ic_mem *mem, const struct ic_weights *h, const struct ic_weights *v,
-                           int channels)
+enum ic_code ic_scale_init(struct ic_scale *s, struct ic_mem *mem, const struct ic_weights *h,
+                           const struct ic_weights *v, int channels)
 {
     size_t cols = h->hi - h->lo;
 
-    *s = (struct ic_scale) { .k = ic_kernels(), .h = h, .v = v, .mem = mem, .channels = channels };
+    *s = (struct ic_scale){ .k = ic_kernels(), .h = h, .v = v, .mem = mem, .channels = channels };
     /* Each channel's row may be read one window beyond its end. */
-    s->row_bytes = ic_stride(cols * (size_t) channels + h->taps.stride + 64);
+    s->row_bytes = ic_stride(cols * (size_t)channels + h->taps.stride + 64);
     s->window = ic_alloc(mem, v->max_len * sizeof(*s->window));
     s->vrow = scale_row(s);
     for (int c = 0; c < channels && channels > 1; c++)
@@ -69,26 +69,26 @@ void ic_scale_free(struct ic_scale *s)
         for (int c = 0; c < IC_PLANES; c++)
             ic_free(s->mem, s->split[c]);
     }
-    *s = (struct ic_scale) { 0 };
+    *s = (struct ic_scale){ 0 };
 }
 
 static void scale_take(struct ic_scale *s, uint8_t *dst, const uint8_t *row)
 {
     size_t cols = s->h->hi - s->h->lo;
 
-    row += (size_t) s->h->lo * (size_t) s->channels;
+    row += (size_t)s->h->lo * (size_t)s->channels;
     if (s->premultiply && s->channels == 4)
         s->k->premultiply_rgba(dst, row, cols);
     else if (s->premultiply && s->channels == 2)
         s->k->premultiply_greya(dst, row, cols);
     else
-        memcpy(dst, row, cols * (size_t) s->channels);
+        memcpy(dst, row, cols * (size_t)s->channels);
 }
 
 /* First source row the next output row uses. */
 static uint32_t scale_oldest(const struct ic_scale *s)
 {
-    return s->v->lo + (uint32_t) s->v->taps.first[s->made];
+    return s->v->lo + (uint32_t)s->v->taps.first[s->made];
 }
 
 enum ic_code ic_scale_push(struct ic_scale *s, const uint8_t *row, struct ic_error *e)
@@ -134,8 +134,8 @@ static const uint8_t *scale_vertical(struct ic_scale *s)
         return s->ring[oldest % s->cap];
     for (uint32_t t = 0; t < len; t++)
         s->window[t] = s->ring[(oldest + t) % s->cap];
-    s->k->vscale_u8(s->vrow, s->window, s->v->taps.w + (size_t) s->made * s->v->taps.stride, len,
-                    (size_t) (s->h->hi - s->h->lo) * (size_t) s->channels);
+    s->k->vscale_u8(s->vrow, s->window, s->v->taps.w + (size_t)s->made * s->v->taps.stride, len,
+                    (size_t)(s->h->hi - s->h->lo) * (size_t)s->channels);
     return s->vrow;
 }
 

@@ -26,7 +26,7 @@ static double weights_sinpi(double x)
     s = s * u + 1.0 / 120.0;
     s = s * u - 1.0 / 6.0;
     s = s * u + 1.0;
-    return (int) n & 1 ? -t * s : t * s;
+    return (int)n & 1 ? -t * s : t * s;
 }
 
 /* sinc(x) sinc(x / a) from one sine: that of x follows from that of x / a, as sin 2u = 2 sin u cos u and
@@ -73,7 +73,7 @@ static double filter_bilinear(double x)
 
 static double filter_box(double x)
 {
-    (void) x;
+    (void)x;
     return 1.0;
 }
 
@@ -82,9 +82,12 @@ static const struct {
     double (*fn)(double x);
     double support;
 } filters[] = {
-    [IC_KERNEL_LANCZOS3] = { filter_lanczos3, 3.0 }, [IC_KERNEL_LANCZOS2] = { filter_lanczos2, 2.0 },
-    [IC_KERNEL_MITCHELL] = { filter_mitchell, 2.0 }, [IC_KERNEL_CATROM] = { filter_catrom, 2.0 },
-    [IC_KERNEL_BILINEAR] = { filter_bilinear, 1.0 }, [IC_KERNEL_BOX] = { filter_box, 0.5 },
+    [IC_KERNEL_LANCZOS3] = { filter_lanczos3, 3.0 },
+    [IC_KERNEL_LANCZOS2] = { filter_lanczos2, 2.0 },
+    [IC_KERNEL_MITCHELL] = { filter_mitchell, 2.0 },
+    [IC_KERNEL_CATROM] = { filter_catrom, 2.0 },
+    [IC_KERNEL_BILINEAR] = { filter_bilinear, 1.0 },
+    [IC_KERNEL_BOX] = { filter_box, 0.5 },
     [IC_KERNEL_NEAREST] = { NULL, 0.0 },
 };
 
@@ -98,13 +101,13 @@ struct window {
 
 static int64_t weights_clip(double x, int64_t lo, int64_t hi)
 {
-    return x < (double) lo ? lo : x > (double) hi ? hi : (int64_t) x;
+    return x < (double)lo ? lo : x > (double)hi ? hi : (int64_t)x;
 }
 
 /* The one sample under the centre. */
 static void weights_nearest(const struct ic_axis *a, double centre, struct window *win)
 {
-    win->lo = weights_clip(floor(centre), 0, (int64_t) a->src_n - 1);
+    win->lo = weights_clip(floor(centre), 0, (int64_t)a->src_n - 1);
     win->hi = win->lo + 1;
     win->w[0] = 1.0;
 }
@@ -118,7 +121,7 @@ static void weights_filtered(const struct ic_axis *a, double centre, double shri
     win->lo = weights_clip(ceil(centre - reach - 0.5), 0, a->src_n);
     win->hi = weights_clip(floor(centre + reach - 0.5) + 1.0, 0, a->src_n);
     for (int64_t k = win->lo; k < win->hi; k++) {
-        double x = fabs((double) k + 0.5 - centre) / shrink;
+        double x = fabs((double)k + 0.5 - centre) / shrink;
         double w = x < filters[a->kernel].support ? filters[a->kernel].fn(x) : 0.0;
 
         win->w[k - win->lo] = w;
@@ -143,8 +146,8 @@ static void weights_round(int16_t *out, const struct window *win)
         int32_t upto;
 
         sum += win->w[k];
-        upto = k + 1 == n ? ONE : (int32_t) floor(sum * ONE + 0.5);
-        out[k] = (int16_t) (upto - given);
+        upto = k + 1 == n ? ONE : (int32_t)floor(sum * ONE + 0.5);
+        out[k] = (int16_t)(upto - given);
         given = upto;
     }
 }
@@ -340,7 +343,7 @@ void ic_weights_trim(struct ic_weights_cache *c, size_t keep)
 {
     struct ic_weights **at = &c->head;
 
-    for (size_t sum = 0; *at; ) {
+    for (size_t sum = 0; *at;) {
         struct ic_weights *w = *at;
 
         sum += weights_bytes(w);

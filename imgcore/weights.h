@@ -15,8 +15,8 @@ struct ic_axis {
 
 struct ic_weights {
     struct ic_axis axis;
-    struct ic_taps taps;     /* first counts from lo */
-    const uint32_t *len;     /* taps of each output's window, >= 1; what follows up to stride is zero */
+    struct ic_taps taps; /* first counts from lo */
+    const uint32_t *len; /* taps of each output's window, >= 1; what follows up to stride is zero */
     uint32_t max_len;
     uint32_t lo, hi;         /* source samples [lo, hi) are used at all */
     bool copy;               /* output i is source sample lo + i */

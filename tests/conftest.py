@@ -26,7 +26,9 @@ from samples import write_samples
 
 TOP = Path(__file__).resolve().parents[1]
 BUILD = TOP / os.environ.get("PIXPOOL_BUILD", "build")
-SANITIZER = re.compile(r"ERROR: \w+Sanitizer|WARNING: ThreadSanitizer|runtime error:")
+SANITIZER = re.compile(r"^.*(?:ERROR: \w+Sanitizer|WARNING: ThreadSanitizer|runtime error:).*\n(?:.*\n){0,30}", re.M)
+# A malloc that is too large fails as it does in life. The test build crashes when asked to, which is nothing to report.
+ASAN, ASAN_TEST_BUILD = "allocator_may_return_null=1", "allocator_may_return_null=1:handle_segv=0"
 START_S, STOP_S = 20, 15
 
 
@@ -47,7 +49,7 @@ def wait_until(condition, seconds, interval=0.02):
 
 
 def session_processes(session):
-    """Live processes of a session: all that a process started with start_new_session left in the world, orphans too."""
+    """Live processes of a session: all that start_new_session's first process left in the world, orphans too."""
     found = []
     for entry in Path("/proc").iterdir():
         if not entry.name.isdigit():
@@ -80,11 +82,16 @@ def command_line(pid):
 class Server:
     """A program in a session of its own, its output in a file."""
 
-    def __init__(self, argv, log):
+    def __init__(self, argv, log, **environment):
         self.log_path = log
         with open(log, "ab") as out:
             self.process = subprocess.Popen(
-                [str(a) for a in argv], stdin=subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True
+                [str(a) for a in argv],
+                env={**os.environ, **environment},
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=out,
+                start_new_session=True,
             )
         self.pid = self.process.pid
 
@@ -117,7 +124,9 @@ class Pixpool:
         self.url = None
         self.nginx = None
         options = {"listen": f"unix:{self.socket}", "grace": "3s", **keys}
-        self.server = Server([binary, "serve"] + [f"--{k}={v}" for k, v in options.items()], dir / "pixpool.log")
+        argv = [binary, "serve"] + [f"--{k}={v}" for k, v in options.items()]
+        asan = ASAN_TEST_BUILD if "test" in Path(binary).parts[-2] else ASAN
+        self.server = Server(argv, dir / "pixpool.log", ASAN_OPTIONS=asan)
         self.pid = self.server.pid
 
     def log(self):
@@ -181,7 +190,7 @@ class Pixpool:
                 self.nginx.stop()
         finally:
             status = self.server.stop()
-        assert not SANITIZER.search(self.log()), self.log()
+        assert SANITIZER.findall(self.log()) == []
         return status
 
 

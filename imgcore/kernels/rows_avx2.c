@@ -26,7 +26,8 @@ static inline void store16(void *p, __m128i v)
 
 static inline __m128i pick3(const __m128i v[3], __m128i m0, __m128i m1, __m128i m2)
 {
-    return _mm_or_si128(_mm_shuffle_epi8(v[0], m0), _mm_or_si128(_mm_shuffle_epi8(v[1], m1), _mm_shuffle_epi8(v[2], m2)));
+    return _mm_or_si128(_mm_shuffle_epi8(v[0], m0),
+                        _mm_or_si128(_mm_shuffle_epi8(v[1], m1), _mm_shuffle_epi8(v[2], m2)));
 }
 
 static void deinterleave2_avx2(uint8_t *const *dst, const uint8_t *src, size_t n)
@@ -40,7 +41,7 @@ static void deinterleave2_avx2(uint8_t *const *dst, const uint8_t *src, size_t n
         store16(dst[0] + i, _mm_packus_epi16(_mm_and_si128(a, low), _mm_and_si128(b, low)));
         store16(dst[1] + i, _mm_packus_epi16(_mm_srli_epi16(a, 8), _mm_srli_epi16(b, 8)));
     }
-    ic_deinterleave2_c((uint8_t *const[]) { dst[0] + i, dst[1] + i }, src + 2 * i, n - i);
+    ic_deinterleave2_c((uint8_t *const[]){ dst[0] + i, dst[1] + i }, src + 2 * i, n - i);
 }
 
 static void deinterleave3_avx2(uint8_t *const *dst, const uint8_t *src, size_t n)
@@ -54,7 +55,7 @@ static void deinterleave3_avx2(uint8_t *const *dst, const uint8_t *src, size_t n
         store16(dst[1] + i, pick3(v, MASK16(SPLIT3, 1, 0), MASK16(SPLIT3, 1, 1), MASK16(SPLIT3, 1, 2)));
         store16(dst[2] + i, pick3(v, MASK16(SPLIT3, 2, 0), MASK16(SPLIT3, 2, 1), MASK16(SPLIT3, 2, 2)));
     }
-    ic_deinterleave3_c((uint8_t *const[]) { dst[0] + i, dst[1] + i, dst[2] + i }, src + 3 * i, n - i);
+    ic_deinterleave3_c((uint8_t *const[]){ dst[0] + i, dst[1] + i, dst[2] + i }, src + 3 * i, n - i);
 }
 
 /* Four bytes of each channel together, then a 4x4 transpose of those groups. */
@@ -77,7 +78,7 @@ static void deinterleave4_avx2(uint8_t *const *dst, const uint8_t *src, size_t n
         store16(dst[2] + i, _mm_unpacklo_epi64(ab, cd));
         store16(dst[3] + i, _mm_unpackhi_epi64(ab, cd));
     }
-    ic_deinterleave4_c((uint8_t *const[]) { dst[0] + i, dst[1] + i, dst[2] + i, dst[3] + i }, src + 4 * i, n - i);
+    ic_deinterleave4_c((uint8_t *const[]){ dst[0] + i, dst[1] + i, dst[2] + i, dst[3] + i }, src + 4 * i, n - i);
 }
 
 static void interleave2_avx2(uint8_t *dst, const uint8_t *const *src, size_t n)
@@ -90,7 +91,7 @@ static void interleave2_avx2(uint8_t *dst, const uint8_t *const *src, size_t n)
         store16(dst + 2 * i, _mm_unpacklo_epi8(a, b));
         store16(dst + 2 * i + 16, _mm_unpackhi_epi8(a, b));
     }
-    ic_interleave2_c(dst + 2 * i, (const uint8_t *const[]) { src[0] + i, src[1] + i }, n - i);
+    ic_interleave2_c(dst + 2 * i, (const uint8_t *const[]){ src[0] + i, src[1] + i }, n - i);
 }
 
 static void interleave3_avx2(uint8_t *dst, const uint8_t *const *src, size_t n)
@@ -104,7 +105,7 @@ static void interleave3_avx2(uint8_t *dst, const uint8_t *const *src, size_t n)
         store16(dst + 3 * i + 16, pick3(v, MASK16(JOIN3, 0, 1), MASK16(JOIN3, 1, 1), MASK16(JOIN3, 2, 1)));
         store16(dst + 3 * i + 32, pick3(v, MASK16(JOIN3, 0, 2), MASK16(JOIN3, 1, 2), MASK16(JOIN3, 2, 2)));
     }
-    ic_interleave3_c(dst + 3 * i, (const uint8_t *const[]) { src[0] + i, src[1] + i, src[2] + i }, n - i);
+    ic_interleave3_c(dst + 3 * i, (const uint8_t *const[]){ src[0] + i, src[1] + i, src[2] + i }, n - i);
 }
 
 static void interleave4_avx2(uint8_t *dst, const uint8_t *const *src, size_t n)
@@ -122,7 +123,7 @@ static void interleave4_avx2(uint8_t *dst, const uint8_t *const *src, size_t n)
         store16(dst + 4 * i + 32, _mm_unpacklo_epi16(ab, cd));
         store16(dst + 4 * i + 48, _mm_unpackhi_epi16(ab, cd));
     }
-    ic_interleave4_c(dst + 4 * i, (const uint8_t *const[]) { src[0] + i, src[1] + i, src[2] + i, src[3] + i }, n - i);
+    ic_interleave4_c(dst + 4 * i, (const uint8_t *const[]){ src[0] + i, src[1] + i, src[2] + i, src[3] + i }, n - i);
 }
 
 /* 16 16-bit products of bytes, divided by 255 and rounded, as rows_mul255 of the reference. */
@@ -139,10 +140,10 @@ static void premultiply_greya_avx2(uint8_t *dst, const uint8_t *src, size_t n)
     size_t i = 0;
 
     for (; i + 16 <= n; i += 16) {
-        __m256i v = _mm256_loadu_si256((const __m256i *) (src + 2 * i));
+        __m256i v = _mm256_loadu_si256((const __m256i *)(src + 2 * i));
         __m256i grey = mul255(_mm256_and_si256(v, low), _mm256_srli_epi16(v, 8));
 
-        _mm256_storeu_si256((__m256i *) (dst + 2 * i), _mm256_or_si256(grey, _mm256_andnot_si256(low, v)));
+        _mm256_storeu_si256((__m256i *)(dst + 2 * i), _mm256_or_si256(grey, _mm256_andnot_si256(low, v)));
     }
     ic_premultiply_greya_c(dst + 2 * i, src + 2 * i, n - i);
 }
@@ -156,19 +157,19 @@ static void premultiply_rgba_avx2(uint8_t *dst, const uint8_t *src, size_t n)
     size_t i = 0;
 
     for (; i + 8 <= n; i += 8) {
-        __m256i v = _mm256_loadu_si256((const __m256i *) (src + 4 * i));
+        __m256i v = _mm256_loadu_si256((const __m256i *)(src + 4 * i));
         __m256i a = _mm256_shuffle_epi8(v, alpha);
         __m256i rb = mul255(_mm256_and_si256(v, low), a);
         __m256i ga = mul255(_mm256_srli_epi16(v, 8), _mm256_or_si256(a, opaque));
 
-        _mm256_storeu_si256((__m256i *) (dst + 4 * i), _mm256_or_si256(rb, _mm256_slli_epi16(ga, 8)));
+        _mm256_storeu_si256((__m256i *)(dst + 4 * i), _mm256_or_si256(rb, _mm256_slli_epi16(ga, 8)));
     }
     ic_premultiply_rgba_c(dst + 4 * i, src + 4 * i, n - i);
 }
 
 static inline __m256 load_ps(const uint8_t *p)
 {
-    return _mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i *) p)));
+    return _mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i *)p)));
 }
 
 static void unpremultiply_avx2(uint8_t *colour, const uint8_t *alpha, size_t n)
@@ -185,7 +186,7 @@ static void unpremultiply_avx2(uint8_t *colour, const uint8_t *alpha, size_t n)
         clamped = _mm256_min_epi32(v, _mm256_set1_epi32(255));
         clamped = _mm256_packus_epi16(_mm256_packus_epi32(clamped, clamped), clamped);
         clamped = _mm256_permutevar8x32_epi32(clamped, _mm256_setr_epi32(0, 4, 0, 0, 0, 0, 0, 0));
-        _mm_storel_epi64((__m128i *) (colour + i), _mm256_castsi256_si128(clamped));
+        _mm_storel_epi64((__m128i *)(colour + i), _mm256_castsi256_si128(clamped));
     }
     ic_unpremultiply_c(colour + i, alpha + i, n - i);
 }
@@ -197,10 +198,10 @@ struct pair16 {
 
 static inline struct pair16 madd16(__m256i v0, __m256i v1, int16_t w0, int16_t w1)
 {
-    const __m256i w = _mm256_set1_epi32((int32_t) ((uint32_t) (uint16_t) w0 | (uint32_t) (uint16_t) w1 << 16));
+    const __m256i w = _mm256_set1_epi32((int32_t)((uint32_t)(uint16_t)w0 | (uint32_t)(uint16_t)w1 << 16));
 
-    return (struct pair16) { _mm256_madd_epi16(_mm256_unpacklo_epi16(v0, v1), w),
-                             _mm256_madd_epi16(_mm256_unpackhi_epi16(v0, v1), w) };
+    return (struct pair16){ _mm256_madd_epi16(_mm256_unpacklo_epi16(v0, v1), w),
+                            _mm256_madd_epi16(_mm256_unpackhi_epi16(v0, v1), w) };
 }
 
 /* (a + b) >> 14, clamped, as 16 bytes. */
@@ -228,7 +229,7 @@ static void ycc_rgb_avx2(uint8_t *const *p, size_t n)
         store16(p[1] + i, sum14(luma, madd16(cb, cr, -5638, -11700)));
         store16(p[2] + i, sum14(luma, madd16(cb, one, 29032, 0)));
     }
-    ic_ycc_rgb_c((uint8_t *const[]) { p[0] + i, p[1] + i, p[2] + i }, n - i);
+    ic_ycc_rgb_c((uint8_t *const[]){ p[0] + i, p[1] + i, p[2] + i }, n - i);
 }
 
 void ic_kernels_rows_avx2(struct ic_kernels *k)

@@ -66,7 +66,7 @@ static uint8_t rows_mul255(uint32_t c, uint32_t a)
 {
     uint32_t t = c * a + 128;
 
-    return (uint8_t) ((t + (t >> 8)) >> 8);
+    return (uint8_t)((t + (t >> 8)) >> 8);
 }
 
 void ic_premultiply_greya_c(uint8_t *dst, const uint8_t *src, size_t n)
@@ -104,7 +104,7 @@ void ic_unpremultiply_c(uint8_t *colour, const uint8_t *alpha, size_t n)
 static uint8_t rows_clamp14(int32_t v)
 {
     v = (v + 8192) >> 14;
-    return (uint8_t) (v < 0 ? 0 : v > 255 ? 255 : v);
+    return (uint8_t)(v < 0 ? 0 : v > 255 ? 255 : v);
 }
 
 /* 1.402, 0.344136, 0.714136 and 1.772 in 14 bits, so that each fits the multiplier of a 16-bit multiply-add. */

@@ -35,15 +35,17 @@ static inline void vscale_add(__m256i acc[4], __m256i a, __m256i b, __m256i w)
 
 static inline void vscale_store(uint8_t *dst, const __m256i acc[4])
 {
-    __m256i a = _mm256_packs_epi32(_mm256_srai_epi32(acc[0], IC_WEIGHT_BITS), _mm256_srai_epi32(acc[1], IC_WEIGHT_BITS));
-    __m256i b = _mm256_packs_epi32(_mm256_srai_epi32(acc[2], IC_WEIGHT_BITS), _mm256_srai_epi32(acc[3], IC_WEIGHT_BITS));
+    __m256i a =
+        _mm256_packs_epi32(_mm256_srai_epi32(acc[0], IC_WEIGHT_BITS), _mm256_srai_epi32(acc[1], IC_WEIGHT_BITS));
+    __m256i b =
+        _mm256_packs_epi32(_mm256_srai_epi32(acc[2], IC_WEIGHT_BITS), _mm256_srai_epi32(acc[3], IC_WEIGHT_BITS));
 
-    _mm256_storeu_si256((__m256i *) dst, _mm256_packus_epi16(a, b));
+    _mm256_storeu_si256((__m256i *)dst, _mm256_packus_epi16(a, b));
 }
 
 static inline __m256i vscale_load(const uint8_t *row, size_t i)
 {
-    return _mm256_loadu_si256((const __m256i *) (row + i));
+    return _mm256_loadu_si256((const __m256i *)(row + i));
 }
 
 /* 32 bytes of the result, from byte i of each row. */
@@ -109,7 +111,7 @@ static inline uint64_t hscale_pack(__m256i sums)
     __m256i v = _mm256_srai_epi32(_mm256_add_epi32(sums, _mm256_set1_epi32(ROUND)), IC_WEIGHT_BITS);
     __m128i s = _mm_packs_epi32(_mm256_castsi256_si128(v), _mm256_extracti128_si256(v, 1));
 
-    return (uint64_t) _mm_cvtsi128_si64(_mm_packus_epi16(s, s));
+    return (uint64_t)_mm_cvtsi128_si64(_mm_packus_epi16(s, s));
 }
 
 static inline __m256i hscale_window(const uint8_t *s, const int16_t *w, uint32_t stride)
@@ -118,13 +120,13 @@ static inline __m256i hscale_window(const uint8_t *s, const int16_t *w, uint32_t
     uint32_t k = 0;
 
     for (; k + 16 <= stride; k += 16) {
-        __m256i px = _mm256_cvtepu8_epi16(_mm_loadu_si128((const __m128i *) (s + k)));
+        __m256i px = _mm256_cvtepu8_epi16(_mm_loadu_si128((const __m128i *)(s + k)));
 
-        acc = _mm256_add_epi32(acc, _mm256_madd_epi16(px, _mm256_loadu_si256((const __m256i *) (w + k))));
+        acc = _mm256_add_epi32(acc, _mm256_madd_epi16(px, _mm256_loadu_si256((const __m256i *)(w + k))));
     }
     if (k < stride) {
-        __m128i px = _mm_cvtepu8_epi16(_mm_loadl_epi64((const __m128i *) (s + k)));
-        __m128i sum = _mm_madd_epi16(px, _mm_loadu_si128((const __m128i *) (w + k)));
+        __m128i px = _mm_cvtepu8_epi16(_mm_loadl_epi64((const __m128i *)(s + k)));
+        __m128i sum = _mm_madd_epi16(px, _mm_loadu_si128((const __m128i *)(w + k)));
 
         acc = _mm256_add_epi32(acc, _mm256_zextsi128_si256(sum));
     }
@@ -136,18 +138,18 @@ static uint64_t hscale_group(const uint8_t *src, const struct ic_taps *t, uint32
     __m256i acc[8];
 
     for (uint32_t j = 0; j < 8; j++)
-        acc[j] = hscale_window(src + t->first[i + j], t->w + (size_t) (i + j) * t->stride, t->stride);
+        acc[j] = hscale_window(src + t->first[i + j], t->w + (size_t)(i + j) * t->stride, t->stride);
     return hscale_pack(hscale_reduce(acc));
 }
 
 /* Windows of up to eight taps, as near 1:1 and in enlarging: two outputs share a vector. */
 static inline __m256i hscale_two(const uint8_t *src, const struct ic_taps *t, uint32_t i)
 {
-    __m128i a = _mm_loadl_epi64((const __m128i *) (src + t->first[i]));
-    __m128i b = _mm_loadl_epi64((const __m128i *) (src + t->first[i + 1]));
+    __m128i a = _mm_loadl_epi64((const __m128i *)(src + t->first[i]));
+    __m128i b = _mm_loadl_epi64((const __m128i *)(src + t->first[i + 1]));
     __m256i px = _mm256_cvtepu8_epi16(_mm_unpacklo_epi64(a, b));
 
-    return _mm256_madd_epi16(px, _mm256_loadu_si256((const __m256i *) (t->w + (size_t) i * 8)));
+    return _mm256_madd_epi16(px, _mm256_loadu_si256((const __m256i *)(t->w + (size_t)i * 8)));
 }
 
 static uint64_t hscale_group8(const uint8_t *src, const struct ic_taps *t, uint32_t i)

@@ -8,13 +8,14 @@ static uint8_t scale_clamp(int32_t sum)
 {
     int32_t v = (sum + (1 << (IC_WEIGHT_BITS - 1))) >> IC_WEIGHT_BITS;
 
-    return (uint8_t) (v < 0 ? 0 : v > 255 ? 255 : v);
+    return (uint8_t)(v < 0 ? 0 : v > 255 ? 255 : v);
 }
 
 /* Up to BLOCK bytes, taps outside and bytes inside, so that the compiler can use what vectors the machine has. */
 #define BLOCK 64
 
-static void vscale_block(uint8_t *dst, const uint8_t *const *rows, const int16_t *w, uint32_t taps, size_t from, size_t n)
+static void vscale_block(uint8_t *dst, const uint8_t *const *rows, const int16_t *w, uint32_t taps, size_t from,
+                         size_t n)
 {
     int32_t sum[BLOCK] = { 0 };
 
@@ -37,7 +38,7 @@ static void vscale_u8_c(uint8_t *dst, const uint8_t *const *rows, const int16_t 
 static void hscale_u8_c(uint8_t *dst, const uint8_t *src, const struct ic_taps *t)
 {
     for (uint32_t i = 0; i < t->n; i++) {
-        const int16_t *w = t->w + (size_t) i * t->stride;
+        const int16_t *w = t->w + (size_t)i * t->stride;
         const uint8_t *s = src + t->first[i];
         int32_t sum = 0;
 

@@ -98,10 +98,10 @@ class Client:
     """One connection. address: path of a unix socket, or (host, port)."""
 
     def __init__(self, address, timeout=10.0):
-        family = socket.AF_UNIX if isinstance(address, str) else socket.AF_INET
-        self.socket = socket.socket(family, socket.SOCK_STREAM)
+        tcp = isinstance(address, tuple)
+        self.socket = socket.socket(socket.AF_INET if tcp else socket.AF_UNIX, socket.SOCK_STREAM)
         self.socket.settimeout(timeout)
-        self.socket.connect(address)
+        self.socket.connect(address if tcp else str(address))
         self.buffer = b""
 
     def __enter__(self):
@@ -125,7 +125,8 @@ class Client:
     def half_close(self):
         self.socket.shutdown(socket.SHUT_WR)
 
-    def _fill(self, n):
+    def fill(self, n):
+        """Reads until n bytes lie in the buffer."""
         while len(self.buffer) < n:
             got = self.socket.recv(65536)
             if not got:
@@ -134,11 +135,11 @@ class Client:
 
     def read_record(self):
         """(type, request id, content) of the next record."""
-        self._fill(8)
+        self.fill(8)
         version, kind, request_id, length, padding, _ = struct.unpack(">BBHHBB", self.buffer[:8])
         if version != 1:
             raise ProtocolError("version %d in %r" % (version, self.buffer[:32]))
-        self._fill(8 + length + padding)
+        self.fill(8 + length + padding)
         content = self.buffer[8 : 8 + length]
         self.buffer = self.buffer[8 + length + padding :]
         return kind, request_id, content

@@ -16,6 +16,7 @@ from urllib.parse import quote
 import pytest
 
 from client import http
+from conftest import wait_until
 
 CRASHES, OOMS, HANGS, ORDINARY = 60, 30, 4, 400
 
@@ -53,7 +54,7 @@ def test_each_failure_costs_one_request(start_pixpool, workers):
         got = Counter(ex.map(one, plan))
     assert wrong == []
     assert got == {("crash", 500): CRASHES, ("oom", 422): OOMS, ("ordinary", 200): ORDINARY}
-    assert len(p.workers()) == workers, "every dead worker was replaced, once"
+    assert wait_until(lambda: len(p.workers()) == workers, 5), "every dead worker is replaced, once"
 
 
 def test_a_stuck_job_is_killed_at_its_deadline(start_pixpool):

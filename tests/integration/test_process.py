@@ -191,6 +191,12 @@ def test_bodies(post):
     assert post("", bytes((1 << 20) + 1), "image/jpeg").status == 413
 
 
+def test_a_body_that_no_memory_could_hold_is_too_large_not_busy(start_pixpool):
+    p = start_pixpool(workers=1, worker_memory="32M", max_body="1M", max_result="1M", memory_limit="36M")
+    answer = http("POST", f"{p.url}/api/images/process", body=bytes(8 << 20), headers={"Content-Type": "image/jpeg"})
+    assert answer.status == 413
+
+
 def test_methods(server):
     for method in ("GET", "PUT", "HEAD"):
         answer = http(method, f"{server.url}/api/images/process")

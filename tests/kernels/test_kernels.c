@@ -173,8 +173,8 @@ static void compare(const struct strip *ref, const struct strip *got, int c, int
         i++;
     if (i < sizeof ref->row)
         ck_abort_msg("%s level %d seed %llu n %zu: row %zu byte %d is %d, should be %d", cases[c].name, level,
-                     (unsigned long long)seed, ref->n, i / ROW_BYTES,
-                     (int)(i % ROW_BYTES) - GUARD - (int)ref->misalign, b[i], a[i]);
+                     (unsigned long long)seed, ref->n, i / ROW_BYTES, (int)(i % ROW_BYTES) - GUARD - (int)ref->misalign,
+                     b[i], a[i]);
 }
 
 static void round_of(int c, const struct ic_kernels *ref, const struct ic_kernels *got, int level, uint64_t seed)

@@ -65,10 +65,10 @@ static inline uint8_t *ramp_pixels(int w, int h, int n)
 
 struct jpeg_spec {
     int width, height, components;
-    J_COLOR_SPACE stored;  /* the same channels are fed, without conversion */
-    int h[4], v[4];        /* sampling factors; 0: 1 */
+    J_COLOR_SPACE stored; /* the same channels are fed, without conversion */
+    int h[4], v[4];       /* sampling factors; 0: 1 */
     bool progressive, no_adobe;
-    int restart;           /* MCUs */
+    int restart; /* MCUs */
 };
 
 static inline struct blob make_jpeg(const struct jpeg_spec *s)
@@ -297,8 +297,8 @@ static inline void pull_rows(struct ic_source *s, struct pulled *out)
         }
     }
     for (int i = 0; i < s->shape.n && out->code == IC_OK; i++)
-        ck_assert_uint_eq(at[i],
-                          (size_t)s->shape.plane[i].width * (size_t)s->shape.plane[i].channels * s->shape.plane[i].height);
+        ck_assert_uint_eq(at[i], (size_t)s->shape.plane[i].width * (size_t)s->shape.plane[i].channels *
+                                     s->shape.plane[i].height);
 }
 
 /* Opens with an info that the test may have falsified. */

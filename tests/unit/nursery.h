@@ -21,14 +21,15 @@
 
 /* In recipe[0].quality. Outputs carry the worker's pid in source_width. */
 enum nursery_act {
-    ACT_COPY = 1,     /* each output is the whole input area up to the last input's end, each byte plus the index */
-    ACT_DIE,          /* after reading the job */
-    ACT_DIE_HALFWAY,  /* after the first output */
+    ACT_COPY = 1,    /* each output is the whole input area up to the last input's end, each byte plus the index */
+    ACT_DIE,         /* after reading the job */
+    ACT_DIE_HALFWAY, /* after the first output */
     ACT_HANG,
-    ACT_NAP,          /* for recipe[0].effort milliseconds, then copy */
-    ACT_FAIL,         /* the job as a whole: IC_E_CORRUPT */
-    ACT_RUN_AWAY,     /* answers, then dies in idleness */
-    ACT_LIE           /* nonsense number recipe[0].effort */
+    ACT_NAP,      /* for recipe[0].effort milliseconds, then copy */
+    ACT_FAIL,     /* the job as a whole: IC_E_CORRUPT */
+    ACT_RUN_AWAY, /* answers, then dies in idleness */
+    ACT_CHATTER,  /* answers twice */
+    ACT_LIE       /* nonsense number recipe[0].effort */
 };
 
 static inline void nursery_output(const struct job *j, const struct mailbox *box, uint32_t i, struct job_output *o)
@@ -49,20 +50,47 @@ static inline void nursery_output(const struct job *j, const struct mailbox *box
 static inline void nursery_lie(struct job_output *o, int which, size_t out_size)
 {
     switch (which) {
-    case 0: o->id++; break;
-    case 1: o->index = 1; break; /* there is one output */
-    case 2: o->index = -2; break;
-    case 3: o->offset = out_size; break;
-    case 4: o->offset = UINT64_MAX; break;
-    case 5: o->length = out_size + 1; break;
-    case 6: o->code = -1; break;
-    case 7: o->code = IC_E_GONE; break;
-    case 8: o->last = 0; break;
-    case 9: o->format = IC_FORMATS; break;
-    case 10: o->format = IC_FORMAT_ORIGIN; break;
-    case 11: o->index = -1; break; /* the whole failed, with IC_OK */
-    case 12: o->source_format = -1; break;
-    default: break;
+    case 0:
+        o->id++;
+        break;
+    case 1:
+        o->index = 1;
+        break; /* there is one output */
+    case 2:
+        o->index = -2;
+        break;
+    case 3:
+        o->offset = out_size;
+        break;
+    case 4:
+        o->offset = UINT64_MAX;
+        break;
+    case 5:
+        o->length = out_size + 1;
+        break;
+    case 6:
+        o->code = -1;
+        break;
+    case 7:
+        o->code = IC_E_GONE;
+        break;
+    case 8:
+        o->last = 0;
+        break;
+    case 9:
+        o->format = IC_FORMATS;
+        break;
+    case 10:
+        o->format = IC_FORMAT_ORIGIN;
+        break;
+    case 11:
+        o->index = -1;
+        break; /* the whole failed, with IC_OK */
+    case 12:
+        o->source_format = -1;
+        break;
+    default:
+        break;
     }
 }
 #define NURSERY_LIES 13
@@ -83,10 +111,17 @@ static inline void nursery_act(int socket, const struct job *j, const struct mai
     struct job_output o;
     nursery_output(j, box, 0, &o);
     switch (j->recipe[0].quality) {
-    case ACT_DIE: raise(SIGKILL); break;
-    case ACT_HANG: pause(); break;
-    case ACT_NAP: usleep((useconds_t)j->recipe[0].effort * 1000); break;
-    default: break;
+    case ACT_DIE:
+        raise(SIGKILL);
+        break;
+    case ACT_HANG:
+        pause();
+        break;
+    case ACT_NAP:
+        usleep((useconds_t)j->recipe[0].effort * 1000);
+        break;
+    default:
+        break;
     }
     if (j->recipe[0].quality == ACT_LIE) {
         nursery_lie(&o, j->recipe[0].effort, box->out_size);
@@ -100,15 +135,19 @@ static inline void nursery_act(int socket, const struct job *j, const struct mai
     } else {
         nursery_copy(socket, j, box);
     }
+    if (j->recipe[0].quality == ACT_CHATTER)
+        nursery_copy(socket, j, box);
     if (j->recipe[0].quality == ACT_RUN_AWAY)
         _exit(0);
 }
 
-_Noreturn static inline void nursery_worker(const struct config *c, int socket, int memfd)
+_Noreturn static inline void nursery_worker(const struct config *c, pid_t parent, int socket, int memfd)
 {
     static struct job j;
     struct mailbox box;
     prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (getppid() != parent) /* it died before the line above */
+        _exit(1);
     if (!mailbox_map(&box, memfd, (size_t)c->max_body, (size_t)c->max_result))
         _exit(1);
     ssize_t n;
@@ -125,11 +164,11 @@ static inline pid_t nursery_bear(const struct config *c, int to, int index)
     int pair[2], memfd = mailbox_create((size_t)c->max_body, (size_t)c->max_result);
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
         _exit(1);
-    pid_t pid = fork();
+    pid_t parent = getpid(), pid = fork();
     if (pid == 0) {
         close(to);
         close(pair[0]);
-        nursery_worker(c, pair[1], memfd);
+        nursery_worker(c, parent, pair[1], memfd);
     }
     int pidfd = pidfd_open(pid, 0);
     if (!ipc_send_born(to, &(struct ipc_born){ .index = index }, pair[0], pidfd, memfd))

@@ -364,6 +364,35 @@ START_TEST(planes_survive_a_round_trip)
 }
 END_TEST
 
+/* What is beyond the edge of an odd size must not ring into it: a flat image stays flat at the lowest quality. */
+START_TEST(edges_are_extended)
+{
+    static const int chromas[] = { IC_CHROMA_420, IC_CHROMA_422, IC_CHROMA_444 };
+    static uint8_t px[19 * 13];
+    struct ic_mem mem = { .limit = 64 * MB };
+    struct ic_sink_opt o = sink_opt(&mem, chromas[_i]);
+    struct ic_buffer out = { .mem = &mem, .max = MB };
+    struct ic_planes shape;
+    struct ic_sink *s = NULL;
+    memset(px, 200, sizeof px);
+    o.quality = 5;
+    ic_codec_jpeg.sink_shape(IC_YCBCR, 19, 13, &o, &shape);
+    ck_assert_int_eq(ic_codec_jpeg.create(&shape, &o, &out, &s, NULL), IC_OK);
+    struct ic_rows r = { .p = { px, px, px }, .stride = { 19, 19, 19 } };
+    for (int i = 0; i < 3; i++)
+        r.n[i] = shape.plane[i].height;
+    ck_assert_int_eq(ic_sink_write(s, &r, NULL), IC_OK);
+    ck_assert_int_eq(ic_sink_finish(s, NULL), IC_OK);
+    ic_sink_free(s);
+    struct pulled p = pull((struct ic_bytes){ out.p, out.n }, 8);
+    for (int i = 0; i < 3; i++)
+        for (size_t k = 0; k < (size_t)p.shape.plane[i].width * p.shape.plane[i].height; k++)
+            ck_assert_uint_eq(p.p[i][k], p.p[i][0]);
+    pulled_free(&p);
+    ic_buffer_free(&out);
+}
+END_TEST
+
 START_TEST(rgb_keeps_its_colours)
 {
     struct ic_mem mem = { .limit = 64 * MB };
@@ -484,6 +513,7 @@ int main(void)
     suite_add_tcase(s, t);
     t = tcase_create("writing");
     tcase_add_test(t, planes_survive_a_round_trip);
+    tcase_add_loop_test(t, edges_are_extended, 0, 3);
     tcase_add_test(t, rgb_keeps_its_colours);
     tcase_add_test(t, planes_must_keep_step);
     tcase_add_test(t, results_and_requests_are_limited);

@@ -97,12 +97,28 @@ START_TEST(truncated_files_give_their_rows)
 }
 END_TEST
 
+/* Wherever the end is cut off: either a first row comes out right, or the file is corrupt. */
 START_TEST(nothing_to_show_is_corrupt)
 {
-    struct blob b = make_webp(300, 400, false, false);
-    struct pulled p = pull((struct ic_bytes){ b.p, 60 }, 8);
-    ck_assert_int_eq(p.code, IC_E_CORRUPT);
-    pulled_free(&p);
+    struct blob b = make_webp(300, 400, _i & 1, _i & 2);
+    struct pulled whole = pull(blob_bytes(b), 8);
+    int shown = 0, refused = 0;
+    for (size_t n = b.n < 2000 ? b.n / 4 : 150; n < b.n - 1; n += b.n / 50 + 1) {
+        struct ic_info info;
+        if (ic_probe((struct ic_bytes){ b.p, n }, &info, NULL) == IC_E_MORE) { /* alpha comes before the frame header */
+            refused++;
+            continue;
+        }
+        struct pulled p = pull((struct ic_bytes){ b.p, n }, 8);
+        ck_assert(p.code == IC_E_CORRUPT || (p.code == IC_OK && p.truncated));
+        if (p.code == IC_OK)
+            ck_assert_mem_eq(p.p[0], whole.p[0], (size_t)p.shape.plane[0].width * (size_t)p.shape.plane[0].channels);
+        shown += p.code == IC_OK;
+        refused += p.code != IC_OK;
+        pulled_free(&p);
+    }
+    ck_assert(shown > 0 && refused > 0);
+    pulled_free(&whole);
     free(b.p);
 }
 END_TEST
@@ -227,8 +243,8 @@ END_TEST
 
 START_TEST(other_layouts_map_to_rgb_or_rgba)
 {
-    static const enum ic_layout from[] = { IC_GREY, IC_GREYA, IC_YCBCR, IC_CMYK }, to[] = { IC_RGB, IC_RGBA, IC_RGB,
-                                                                                             IC_RGB };
+    static const enum ic_layout from[] = { IC_GREY, IC_GREYA, IC_YCBCR, IC_CMYK },
+                                to[] = { IC_RGB, IC_RGBA, IC_RGB, IC_RGB };
     struct ic_planes p;
     for (int i = 0; i < 4; i++) {
         ic_codec_webp.sink_shape(from[i], 9, 5, &(struct ic_sink_opt){ 0 }, &p);
@@ -246,7 +262,7 @@ int main(void)
     tcase_add_loop_test(t, animations_give_their_first_frame, 0, 4);
     tcase_add_test(t, whole_opaque_first_frame_has_no_alpha);
     tcase_add_loop_test(t, truncated_files_give_their_rows, 0, 4);
-    tcase_add_test(t, nothing_to_show_is_corrupt);
+    tcase_add_loop_test(t, nothing_to_show_is_corrupt, 0, 4);
     tcase_add_test(t, headers_must_agree);
     tcase_add_test(t, canvas_and_frame_must_agree);
     tcase_add_test(t, memory_is_limited);

@@ -121,7 +121,7 @@ START_TEST(a_disarmed_deadline_does_nothing)
     ck_assert_str_eq(state(pair[1]), "silent");
     ck_assert(!conn.expired);
     handoff_deadline(&h, &conn, 5000, SHUT_RDWR);
-    handoff_keep(&h, &conn); /* disarms as well: it is the dispatcher's now */
+    handoff_keep(&h, &conn); /* the dispatcher's now: the thread's deadline has no hold on it */
     handoff_expire(&h, 6000);
     ck_assert_str_eq(state(pair[1]), "silent");
 }
@@ -232,11 +232,16 @@ static void loop_start(void)
     ck_assert_int_eq(pthread_create(&loop, NULL, run, d), 0);
 }
 
-static void loop_setup(void)
+static void cfg_setup(void)
 {
     cfg = (struct config){
         .workers = 1, .threads = 12, .header_timeout_ms = 150, .idle_timeout_ms = 400, .grace_ms = 600
     };
+}
+
+static void loop_setup(void)
+{
+    cfg_setup();
     loop_start();
 }
 
@@ -642,6 +647,7 @@ static Suite *suite(void)
     suite_add_tcase(s, t);
 
     t = tcase_create("limit");
+    tcase_add_checked_fixture(t, cfg_setup, loop_teardown);
     tcase_add_test(t, beyond_the_limit_the_oldest_that_waits_goes);
     suite_add_tcase(s, t);
     return s;

@@ -108,8 +108,8 @@ START_TEST(nonsense_is_refused_and_leaks_nothing)
     const struct {
         size_t n;
         int count;
-    } bad[] = { { sizeof(struct ipc_born), 0 },     { sizeof(struct ipc_born), 2 },     { sizeof(struct ipc_born), 4 },
-                { sizeof(struct ipc_born), 8 },     { sizeof(struct ipc_born) + 1, 3 }, { 1, 3 } };
+    } bad[] = { { sizeof(struct ipc_born), 0 }, { sizeof(struct ipc_born), 2 },     { sizeof(struct ipc_born), 4 },
+                { sizeof(struct ipc_born), 8 }, { sizeof(struct ipc_born) + 1, 3 }, { 1, 3 } };
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         int before = open_descriptors(), index, fds[3];
         send_raw(bad[i].n, bad[i].count);

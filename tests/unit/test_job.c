@@ -29,8 +29,12 @@ enum ic_code ic_run(struct ic_engine *g, struct ic_bytes in, const struct ic_rec
             return ic_fail(e, IC_E_CORRUPT, "broken after %d", i);
         memset(bytes, i + 1, sizeof bytes);
         struct ic_error own = { IC_E_LIMIT, "too large" };
-        struct ic_result r = { .data = { bytes, script.result_n }, .width = (uint32_t)i + 10, .format = IC_FORMAT_PNG,
-                               .source_format = IC_FORMAT_JPEG, .encode_ms = 1.5, .truncated = true };
+        struct ic_result r = { .data = { bytes, script.result_n },
+                               .width = (uint32_t)i + 10,
+                               .format = IC_FORMAT_PNG,
+                               .source_format = IC_FORMAT_JPEG,
+                               .encode_ms = 1.5,
+                               .truncated = true };
         bool go_on = i == script.fail_one ? emit(ctx, i, NULL, &own) : emit(ctx, i, &r, NULL);
         if (!go_on)
             return IC_OK;
@@ -166,7 +170,10 @@ START_TEST(messages_are_checked)
     ck_assert(!job_valid(&job, job_size(&job), 35)); /* the input ends at 36 */
     job.in[0].offset = UINT64_MAX - 3;
     ck_assert(!job_valid(&job, job_size(&job), 64)); /* offset + length wraps to 16 */
-    job.in[0].offset = 0;
+    job.in[0].offset = 16;
+    job.in[0].length = UINT64_MAX - 10;
+    ck_assert(!job_valid(&job, job_size(&job), 64));
+    job.in[0].length = 20;
     job.outputs = JOB_OUTPUTS;
     ck_assert(job_valid(&job, sizeof job, 64));
     job.outputs = JOB_OUTPUTS + 1;

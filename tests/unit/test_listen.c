@@ -204,8 +204,19 @@ END_TEST
 
 START_TEST(malformed_addresses_are_explained)
 {
-    static const char *const bad[] = { "nonsense", "", "127.0.0.1", "127.0.0.1:", "::1:80", "unix:", "fd:", "fd:x",
-                                       "fd:99", "fd:-1", "[::1]", "127.0.0.1:notaport", "127.0.0.1:999999999999" };
+    static const char *const bad[] = { "nonsense",
+                                       "",
+                                       "127.0.0.1",
+                                       "127.0.0.1:",
+                                       "::1:80",
+                                       "unix:",
+                                       "fd:",
+                                       "fd:x",
+                                       "fd:99",
+                                       "fd:-1",
+                                       "[::1]",
+                                       "127.0.0.1:notaport",
+                                       "127.0.0.1:999999999999" };
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         c.listen = (char *)bad[i];
         *err = '\0';

@@ -1,6 +1,8 @@
 /* Who comes in, who goes next, and that no worker and no wake-up is ever lost. */
 #include "nursery.h"
 
+#include "../../fcgi/pool_private.h"
+
 static struct nursery n;
 
 static void close_all(void)
@@ -12,8 +14,13 @@ static void close_all(void)
 
 static struct config small(void)
 {
-    return (struct config){ .workers = 2, .queue = 3, .max_body = 1000, .max_result = 1000, .worker_memory = 5000,
-                            .memory_limit = 14000, .deadline_ms = 10000 };
+    return (struct config){ .workers = 2,
+                            .queue = 3,
+                            .max_body = 1000,
+                            .max_result = 1000,
+                            .worker_memory = 5000,
+                            .memory_limit = 14000,
+                            .deadline_ms = 10000 };
 }
 
 START_TEST(places_are_workers_and_queue)
@@ -157,8 +164,8 @@ START_TEST(lanes_go_first_and_keep_their_order)
     busy.job.job.recipe[0].effort = 100;
     errand_start(&busy);
     nursery_wait_idle(&n, 0);
-    static const enum pool_lane arrival[] = { LANE_BATCH, LANE_UPLOAD, LANE_BATCH, LANE_INTERACTIVE, LANE_UPLOAD,
-                                              LANE_INTERACTIVE };
+    static const enum pool_lane arrival[] = { LANE_BATCH,       LANE_UPLOAD, LANE_BATCH,
+                                              LANE_INTERACTIVE, LANE_UPLOAD, LANE_INTERACTIVE };
     static const int expected[] = { 3, 5, 1, 4, 0, 2 };
     static struct errand r[6];
     for (int i = 0; i < 6; i++) {
@@ -178,10 +185,46 @@ START_TEST(lanes_go_first_and_keep_their_order)
 }
 END_TEST
 
+static void *give_thread(void *ctx)
+{
+    pool_give(n.pool, ctx);
+    return NULL;
+}
+
+/* A worker is handed to somebody whose time has just run out: with the lock held, first the giver queues for it, then
+ * the waiter. Whoever gets it first, the worker must be idle in the end. */
+START_TEST(a_worker_handed_over_too_late_goes_on)
+{
+    memset(&n, 0, sizeof n);
+    nursery_open(&n, 1);
+    for (int i = 0; i < 6; i++) {
+        struct errand late;
+        enum ic_code why;
+        pthread_t giver;
+        errand_init(&late, &n, ACT_COPY, 1000);
+        struct worker *w = pool_take(n.pool, &late.job, LANE_UPLOAD, false, &why);
+        ck_assert_ptr_nonnull(w);
+        late.job.deadline_ms = clock_ms() + 20;
+        errand_start(&late);
+        while (pool_state(n.pool).waiting != 1)
+            usleep(100);
+        pthread_mutex_lock(&n.pool->lock);
+        ck_assert_int_eq(pthread_create(&giver, NULL, give_thread, w), 0);
+        usleep(90000); /* its deadline and much more, for a busy machine */
+        pthread_mutex_unlock(&n.pool->lock);
+        pthread_join(giver, NULL);
+        ck_assert_int_eq(errand_join(&late), IC_E_BUSY);
+        ck_assert_int_eq(pool_state(n.pool).idle, 1);
+        ck_assert_int_eq(pool_state(n.pool).waiting, 0);
+    }
+    close_all();
+}
+END_TEST
+
 /* ---- stress ---- */
 
 #define STRESS_THREADS 16
-#define STRESS_MS 2500
+#define STRESS_MS      2500
 
 static int64_t stress_end_ms;
 
@@ -194,8 +237,12 @@ static void stress_one(struct stress *s)
 {
     struct errand r;
     int dice = rand_r(&s->seed) % 100;
-    enum nursery_act act = dice < 70 ? ACT_NAP : dice < 80 ? ACT_COPY : dice < 85 ? ACT_DIE : dice < 90 ? ACT_HANG :
-                           dice < 95 ? ACT_RUN_AWAY : ACT_LIE;
+    enum nursery_act act = dice < 70   ? ACT_NAP
+                           : dice < 80 ? ACT_COPY
+                           : dice < 85 ? ACT_DIE
+                           : dice < 90 ? ACT_HANG
+                           : dice < 95 ? ACT_RUN_AWAY
+                                       : ACT_LIE;
     errand_init(&r, &n, act, rand_r(&s->seed) % 30);
     r.ticket.lane = (enum pool_lane)(rand_r(&s->seed) % 3);
     r.job.job.recipe[0].effort = act == ACT_LIE ? rand_r(&s->seed) % NURSERY_LIES : rand_r(&s->seed) % 3;
@@ -294,6 +341,7 @@ int main(void)
     tcase_add_test(t, quota_replaces_a_worker);
     tcase_add_test(t, the_dead_are_not_counted);
     tcase_add_test(t, lanes_go_first_and_keep_their_order);
+    tcase_add_test(t, a_worker_handed_over_too_late_goes_on);
     tcase_add_test(t, no_wake_up_and_no_worker_is_lost);
     tcase_add_test(t, everybody_gets_a_turn);
     suite_add_tcase(s, t);

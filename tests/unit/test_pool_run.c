@@ -256,6 +256,17 @@ START_TEST(death_in_idleness_is_nobodys_loss)
 }
 END_TEST
 
+START_TEST(a_worker_that_speaks_unasked_is_killed)
+{
+    struct errand r;
+    errand_init(&r, &n, ACT_CHATTER, 3000);
+    ck_assert_int_eq(errand_run(&r), IC_OK);
+    usleep(20000); /* the second answer lies there */
+    ck_assert_int_ne(errand_copy(&n), r.pid);
+    ck_assert(dead(r.pid));
+}
+END_TEST
+
 START_TEST(a_job_that_was_never_read_goes_to_another)
 {
     pid_t before = errand_copy(&n);
@@ -291,9 +302,17 @@ END_TEST
 
 START_TEST(inline_jobs_run_behind_the_same_door)
 {
-    struct config c = { .workers = 0, .queue = 2, .max_body = 1 << 20, .max_result = 1 << 20, .worker_memory = 64 << 20,
-                        .memory_limit = 256 << 20, .deadline_ms = 10000, .max_pixels_in = 1000000, .max_side_in = 1000,
-                        .max_side_out = 1000, .worker_jobs = 1 };
+    struct config c = { .workers = 0,
+                        .queue = 2,
+                        .max_body = 1 << 20,
+                        .max_result = 1 << 20,
+                        .worker_memory = 64 << 20,
+                        .memory_limit = 256 << 20,
+                        .deadline_ms = 10000,
+                        .max_pixels_in = 1000000,
+                        .max_side_in = 1000,
+                        .max_side_out = 1000,
+                        .worker_jobs = 1 };
     struct nursery here = { .c = c };
     ic_init();
     here.pool = pool_create(&c);
@@ -329,6 +348,7 @@ int main(void)
     tcase_add_test(t, a_leaving_client_frees_a_worker_and_a_place);
     tcase_add_test(t, waiting_past_the_deadline_is_busy);
     tcase_add_test(t, death_in_idleness_is_nobodys_loss);
+    tcase_add_test(t, a_worker_that_speaks_unasked_is_killed);
     tcase_add_test(t, a_job_that_was_never_read_goes_to_another);
     tcase_add_test(t, nothing_of_the_dead_stays_open);
     suite_add_tcase(s, t);

@@ -61,6 +61,7 @@ static void set_up(void)
     put_file("root/.hidden", "hidden");
     put_file("root/.git/config", "hidden");
     put_file("root/empty", "");
+    put_file("root/secret", "not the one outside"); /* what "out" would find if .. stopped at the root */
     ck_assert_int_eq(mkfifo(in_top("root/fifo"), 0644), 0);
     put_socket("root/socket");
     put_link("root/inside", "a/b/two.jpg");
@@ -73,6 +74,7 @@ static void set_up(void)
     put_link("root/sibling", "../rootless");
     put_link("root/absolute", in_top("secret"));
     put_link("root/absolute-inside", in_top("root/one.jpg"));
+    put_link("root/rooted", "/one.jpg");
     put_link("root/loop", "loop");
     put_link("root/loop1", "loop2");
     put_link("root/loop2", "loop1");
@@ -131,6 +133,7 @@ static const struct {
     { "sibling/secret", NULL },
     { "absolute", NULL },
     { "absolute-inside", NULL },
+    { "rooted", NULL },
     { "loop", NULL },
     { "loop1", NULL },
     { "dangling", NULL },

@@ -17,7 +17,8 @@
 #include "../../fcgi/dispatch.h"
 #include "../../fcgi/process.h"
 
-#define DEAF 77 /* as c->queue: the gateway ignores SIGTERM; as c->worker_jobs: workers ignore the end of their socket */
+#define DEAF                                                                                                           \
+    77 /* as c->queue: the gateway ignores SIGTERM; as c->worker_jobs: workers ignore the end of their socket */
 
 struct report {
     int index; /* -1: the gateway itself */
@@ -33,6 +34,7 @@ struct order {
 /* ---- the gateway and the workers ---- */
 
 static int report_fd, sockets[16];
+static bool deaf;
 
 static pid_t pid_of(int pidfd)
 {
@@ -52,7 +54,9 @@ static void take_birth(int births)
     struct ipc_born b;
     int socket, pidfd, memfd;
     if (!ipc_recv_born(births, &b, &socket, &pidfd, &memfd))
-        _exit(9); /* the spawner is gone */
+        do
+            pause(); /* the spawner is gone */
+        while (deaf);
     struct mailbox m;
     if (!mailbox_map(&m, memfd, 1 << 20, 1 << 20))
         _exit(8);
@@ -84,7 +88,8 @@ static void end_well(int s)
 int gateway_run(const struct config *c, int listen_fd, int births)
 {
     report_fd = listen_fd;
-    signal(SIGTERM, c->queue == DEAF ? SIG_IGN : end_well);
+    deaf = c->queue == DEAF;
+    signal(SIGTERM, deaf ? SIG_IGN : end_well);
     struct report r = { .index = -1, .gateway = getpid(), .births = births };
     send(report_fd, &r, sizeof r, MSG_NOSIGNAL);
     for (;;) {
@@ -106,7 +111,7 @@ _Noreturn void worker_run(const struct config *c, int index, int socket, int mem
         if (what != 'x' && write(tally, &one, sizeof one) < 0)
             _exit(3);
         if (what != 'j')
-            raise(SIGSEGV);
+            raise(SIGABRT); /* sanitizers leave it alone */
     }
     while (c->worker_jobs == DEAF)
         pause();
@@ -156,6 +161,7 @@ static void open_house(int workers)
     if (spawner == 0) {
         dup2(log, STDERR_FILENO);
         close(pair[0]);
+        dup2(log, STDIN_FILENO);
         int stray = dup(log), high = fcntl(log, F_DUPFD, 500); /* as a web server may leave them */
         (void)stray, (void)high;
         _exit(spawner_run(&cfg, pair[1]));
@@ -264,6 +270,8 @@ END_TEST
 
 START_TEST(all_die_with_the_spawner)
 {
+    cfg.queue = DEAF; /* nobody looks at his sockets */
+    cfg.worker_jobs = DEAF;
     open_house(2);
     kill(spawner, SIGKILL);
     waitpid(spawner, NULL, 0);
@@ -277,14 +285,13 @@ START_TEST(a_crash_is_replaced_at_once_and_mourned)
 {
     open_house(2);
     pid_t before = worker[1];
-    int64_t start = clock_us();
     order('x', 1);
     next_report();
-    ck_assert_int_lt(clock_us() - start, 100000); /* 0.5 ms on a machine that has nothing else to do */
+    ck_assert(!logged("event=brake"));
     ck_assert_int_ne(worker[1], before);
     ck_assert(gone(before));
     char line[100];
-    snprintf(line, sizeof line, "who=\"worker 1\" pid=%d signal=SIGSEGV", (int)before);
+    snprintf(line, sizeof line, "who=\"worker 1\" pid=%d signal=SIGABRT", (int)before);
     ck_assert(logged(line));
     ck_assert(logged("jobs=0"));
 }
@@ -310,14 +317,12 @@ END_TEST
 START_TEST(deaths_of_jobs_are_not_braked)
 {
     open_house(1);
-    int64_t start = clock_ms();
-    for (int i = 0; i < 40; i++) {
+    for (int i = 0; i < 20; i++) {
         order('j', 0);
         order(i % 2 ? 'c' : 'e', 0); /* a crash, or the end of its quota */
         next_report();
     }
-    ck_assert_int_lt(clock_ms() - start, 2000);
-    ck_assert(logged("signal=SIGSEGV"));
+    ck_assert(logged("signal=SIGABRT"));
     ck_assert(logged("exit=0"));
     ck_assert(logged("jobs=2")); /* j and c */
     ck_assert(!logged("event=brake"));

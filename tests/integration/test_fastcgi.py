@@ -1,0 +1,463 @@
+"""Peers that misbehave, at the FastCGI socket itself: whatever they do, the next request is served, and no byte of one
+request is ever taken for another."""
+
+import json
+import os
+import random
+import signal
+import socket
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from client import http
+from conftest import wait_until
+from fcgi_client import (
+    AUTHORIZER,
+    GET_VALUES,
+    GET_VALUES_RESULT,
+    PARAMS,
+    STDIN,
+    UNKNOWN_TYPE,
+    Client,
+    Closed,
+    ProtocolError,
+    begin,
+    header,
+    pairs,
+    parameters,
+    record,
+    request,
+    stream,
+)
+
+UPLOAD = "/api/images/process?w=20"
+
+
+@pytest.fixture(scope="module")
+def hasty(start_pixpool_module):
+    """Short timeouts; straight to the socket."""
+    return start_pixpool_module(
+        nginx=False, workers=2, queue=4, header_timeout="400ms", body_timeout="600ms", idle_timeout="900ms",
+        write_timeout="700ms",
+    )
+
+
+@pytest.fixture
+def photo(hasty):
+    return (hasty.root / "turned.jpg").read_bytes()
+
+
+def alive(p):
+    with Client(p.socket) as c:
+        return c.ask("/healthz").status == 200
+
+
+def code(response):
+    return json.loads(response.body)["code"]
+
+
+# ---- answers -----------------------------------------------------------------------------------------------
+
+
+def test_an_answer_is_exactly_one_well_formed_stream(hasty):
+    with Client(hasty.socket) as c:
+        r = c.ask("/img/photo.jpg?w=300")
+        assert r.status == 200
+        assert int(r.headers["content-length"]) == len(r.body)
+        assert r.body[:2] == b"\xff\xd8" and r.body[-2:] == b"\xff\xd9"
+        assert r.headers["x-content-type-options"] == "nosniff"
+        assert "decode;dur=" in r.headers["server-timing"]
+        assert c.closed()
+
+
+def test_the_request_id_is_any_the_server_chose(hasty):
+    for rid in (1, 2, 255, 256, 65535):
+        with Client(hasty.socket) as c:
+            c.send(request("/healthz", request_id=rid))
+            assert c.read_response(rid).status == 200
+
+
+def test_request_ids_go_into_the_answer_and_the_log(hasty):
+    with Client(hasty.socket) as c:
+        r = c.ask("/nowhere", HTTP_X_REQUEST_ID="trace-me.42")
+    assert r.headers["x-request-id"] == "trace-me.42"
+    assert b'"request_id":"trace-me.42"' in r.body
+    line = [x for x in hasty.log().splitlines() if "id=trace-me.42" in x]
+    assert len(line) == 1 and "status=404" in line[0] and "method=GET" in line[0]
+
+
+def test_no_log_line_is_forged(hasty):
+    evil = '/x"\nevent=request id=forged status=200'
+    with Client(hasty.socket) as c:
+        c.send(header(parameters(evil, "GE\nT", HTTP_X_REQUEST_ID="a\nevent=forged")) + record(STDIN))
+        assert c.read_response().status in (400, 404, 405)
+    assert not [x for x in hasty.log().splitlines() if not x.startswith("time=")]
+
+
+def test_keep_conn_over_hundreds_of_requests(hasty, photo):
+    image = None
+    with Client(hasty.socket) as c:
+        for i in range(300):
+            if i % 50 == 0:
+                r = c.ask("/img/photo.jpg?w=400", keep=True)
+                assert image in (None, r.body)
+                image = r.body
+            elif i % 50 == 1:
+                r = c.ask(UPLOAD, "POST", photo, keep=True, CONTENT_TYPE="image/jpeg")
+            elif i % 3 == 0:
+                assert c.ask("/nothing", keep=True).status == 404
+                continue
+            else:
+                r = c.ask("/healthz", method="HEAD" if i % 2 else "GET", keep=True)
+            assert r.status == 200
+        c.send(request("/healthz"))  # without the flag: the last one
+        assert c.read_response().status == 200
+        assert c.closed()
+
+
+# ---- headers in pieces, and none -----------------------------------------------------------------------------
+
+
+def test_every_split_of_a_request(hasty):
+    data = request("/healthz")
+    for at in range(1, len(data)):
+        with Client(hasty.socket) as c:
+            c.send(data[:at])
+            if at % 8 == 0:
+                time.sleep(0.005)
+            c.send(data[at:])
+            assert c.read_response().status == 200, at
+
+
+def test_a_request_in_small_pieces(hasty, photo):
+    data = request(UPLOAD, "POST", photo, CONTENT_TYPE="image/jpeg")
+    for size in (16, 61, 509, 4096):
+        with Client(hasty.socket) as c:
+            c.send_pieces(data, size)
+            assert c.read_response().status == 200, size
+
+
+def test_params_and_stdin_in_records_of_any_size(hasty, photo):
+    for size in (1, 3, 100, 1000):
+        params = pairs(parameters(UPLOAD, "POST", len(photo), CONTENT_TYPE="image/jpeg"))
+        with Client(hasty.socket) as c:
+            c.send(begin(keep=True) + stream(PARAMS, params, size=max(size, 8)) + stream(STDIN, photo, size=size))
+            assert c.read_response().status == 200
+            assert c.ask("/healthz").status == 200
+
+
+def test_half_sent_headers_meet_the_timeout_and_hold_no_thread(hasty):
+    data = request("/healthz")
+    half = [Client(hasty.socket) for _ in range(60)]  # more than there are threads
+    for i, c in enumerate(half):
+        c.send(data[: 1 + i % (len(data) - 17)])
+    start = time.monotonic()
+    assert alive(hasty)
+    assert time.monotonic() - start < 0.3
+    assert all(c.closed(2) for c in half)
+    assert time.monotonic() - start < 1.5
+    for c in half:
+        c.close()
+
+
+def test_silent_and_kept_connections_hold_no_thread(hasty):
+    silent = [Client(hasty.socket) for _ in range(100)]
+    for c in silent[::2]:
+        assert c.ask("/healthz", keep=True).status == 200
+    assert alive(hasty)
+    assert all(c.closed(3) for c in silent), "idle_timeout"
+    for c in silent:
+        c.close()
+
+
+def test_headers_over_64_kb(hasty):
+    with Client(hasty.socket) as c:
+        c.send(header(parameters("/healthz", HTTP_COOKIE="x" * 60000)) + record(STDIN))
+        assert c.read_response().status == 200
+    with Client(hasty.socket) as c:
+        try:
+            c.send(header(parameters("/healthz", HTTP_COOKIE="x" * 66000)) + record(STDIN))
+        except ConnectionError:
+            pass
+        assert c.closed(2)
+    assert alive(hasty)
+
+
+# ---- bodies --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("length", [None, "", "-1"])
+def test_bodies_of_unknown_length(hasty, photo, length):
+    with Client(hasty.socket) as c:
+        assert c.ask(UPLOAD, "POST", photo, length=length, keep=True, CONTENT_TYPE="image/jpeg").status == 200
+        assert c.ask("/healthz").status == 200
+
+
+@pytest.mark.parametrize(
+    "delta, expected", [(1, "body_short"), (100000, "body_short"), (-1, "body_long"), (-500, "body_long")]
+)
+def test_content_lengths_that_lie(hasty, photo, delta, expected):
+    with Client(hasty.socket) as c:
+        r = c.ask(UPLOAD, "POST", photo, length=len(photo) + delta, CONTENT_TYPE="image/jpeg")
+        assert (r.status, code(r)) == (400, expected)
+
+
+def test_a_length_that_is_no_number(hasty):
+    with Client(hasty.socket) as c:
+        r = c.ask(UPLOAD, "POST", b"x", length="1e3", CONTENT_TYPE="image/jpeg")
+        assert (r.status, code(r)) == (400, "length_malformed")
+
+
+def test_a_body_cut_off_with_its_connection_costs_nothing(hasty, photo):
+    data = request(UPLOAD, "POST", photo, CONTENT_TYPE="image/jpeg")
+    for at in range(len(data) - len(photo), len(data), 997):
+        with Client(hasty.socket) as c:
+            c.send(data[:at])
+    assert wait_until(lambda: alive(hasty), 2)
+    with Client(hasty.socket) as c:
+        assert c.ask(UPLOAD, "POST", photo, CONTENT_TYPE="image/jpeg").status == 200
+
+
+def test_a_dripping_body_is_a_408(hasty, photo):
+    start = time.monotonic()
+    with Client(hasty.socket) as c:
+        c.send(header(parameters(UPLOAD, "POST", len(photo), CONTENT_TYPE="image/jpeg"), keep=True))
+        for i in range(12):
+            try:
+                c.send(record(STDIN, photo[i * 10 : i * 10 + 10]))
+            except ConnectionError:
+                break
+            time.sleep(0.06)
+        r = c.read_response()
+        assert (r.status, code(r)) == (408, "body_timeout")
+        assert 0.5 < time.monotonic() - start < 2
+        assert c.closed(2)
+
+
+def test_dripping_uploads_leave_threads_for_others(hasty, photo):
+    slow = [Client(hasty.socket) for _ in range(40)]
+    for c in slow:
+        c.send(header(parameters(UPLOAD, "POST", len(photo), CONTENT_TYPE="image/jpeg")) + record(STDIN, photo[:10]))
+    start = time.monotonic()
+    for _ in range(10):
+        assert alive(hasty)
+    assert time.monotonic() - start < 0.5
+    statuses = [c.read_response().status for c in slow]
+    assert set(statuses) <= {408, 503} and 408 in statuses and 503 in statuses
+    for c in slow:
+        c.close()
+
+
+def test_a_peer_that_does_not_read_loses_the_connection(hasty):
+    """An answer larger than the socket takes: its thread comes back after write_timeout, and the rest is never sent."""
+    big = request("/img/photo.jpg?w=1200&format=png&effort=0")
+    with Client(hasty.socket) as c:
+        c.send(big)
+        assert len(c.read_response().body) > 400_000, "twice a socket's buffer"
+    with Client(hasty.socket) as c:
+        c.send(big)
+        time.sleep(2.5)
+        assert alive(hasty)
+        with pytest.raises(Closed):
+            c.read_response()
+
+
+def test_a_slow_reader_gets_everything(hasty):
+    """write_timeout is for each half megabyte: slower than that in all is fine."""
+    with Client(hasty.socket) as c:
+        c.send(request("/img/photo.jpg?w=2400&enlarge=1&format=png&effort=0"))
+        start, size = time.monotonic(), 0
+        while size < 900_000:
+            time.sleep(0.1)
+            size += 75_000
+            c.fill(size)
+        assert c.read_response().status == 200
+        assert time.monotonic() - start > 0.9
+
+
+# ---- smuggling -------------------------------------------------------------------------------------------------
+
+
+def offsets():
+    """Around what libfcgi reads at a time (8 KB), record sizes, and the drain's 64 KB."""
+    near = [8192 * k + d for k in (1, 2, 8) for d in range(-40, 41, 8)]
+    return sorted({0, 1, 7, 8, 100, 4096, 65528, 65535, 70000, *near})
+
+
+@pytest.mark.parametrize("method, uri", [("GET", "/healthz"), ("POST", "/nowhere"), ("POST", "/healthz")])
+def test_no_part_of_a_body_becomes_a_request(hasty, method, uri):
+    """The body of a request that nobody reads holds whole FastCGI requests, at many offsets and with every
+    CONTENT_LENGTH: there must be one answer, to the outer request, and the end."""
+    inner = request("/img/photo.jpg?w=11", keep=True)
+    for offset in offsets():
+        for claim in ("auto", None, 0, offset):
+            body = b"\0" * offset + inner * 3
+            with Client(hasty.socket) as c:
+                try:
+                    c.send(request(uri, method, body, keep=True, length=claim))
+                except ConnectionError:
+                    pass  # it has answered and gone
+                r = c.read_response()
+                assert r.headers["content-type"] != "image/jpeg"
+                assert c.closed(2), (offset, claim)
+
+
+def test_no_part_of_an_upload_becomes_a_request(hasty, photo):
+    """The same where the body is read: CONTENT_LENGTH ends before the hidden request."""
+    inner = request("/img/photo.jpg?w=11", keep=True)
+    for offset in (len(photo), len(photo) + 1, 8192, 20000):
+        body = photo.ljust(offset, b"\0") + inner
+        with Client(hasty.socket) as c:
+            c.send(request(UPLOAD, "POST", body, keep=True, length=offset, CONTENT_TYPE="image/jpeg"))
+            r = c.read_response()
+            assert (r.status, code(r)) == (400, "body_long")
+            assert c.closed(2)
+
+
+def test_smuggling_through_nginx(start_pixpool):
+    """With kept connections to pixpool, over which the requests of others go as well."""
+    p = start_pixpool(workers=1)
+    inner = request("/img/photo.jpg?w=11", keep=True)
+
+    def attack(i):
+        return http("GET" if i % 2 else "POST", f"{p.url}/healthz?{i}", body=b"\0" * (i * 613 % 70000) + inner * 20)
+
+    def visit(_):
+        return http("GET", f"{p.url}/healthz")
+
+    with ThreadPoolExecutor(8) as ex:
+        attacks = [ex.submit(attack, i) for i in range(200)]
+        visits = [ex.submit(visit, i) for i in range(400)]
+        assert {a.result().status for a in attacks} <= {200, 405}
+        for v in visits:
+            assert v.result().status == 200
+            assert not v.result().body.startswith(b"\xff\xd8")
+
+
+def test_stdin_that_does_not_end_is_not_kept(hasty):
+    with Client(hasty.socket) as c:
+        c.send(header(parameters("/healthz"), keep=True))
+        start = time.monotonic()
+        assert c.read_response().status == 200
+        assert time.monotonic() - start < 0.5
+        assert c.closed(2)
+
+
+def test_pipelined_requests_get_one_answer(hasty):
+    with Client(hasty.socket) as c:
+        c.send(request("/healthz", keep=True) * 5)
+        assert c.read_response().status == 200
+        assert c.closed(2)
+
+
+# ---- other records ---------------------------------------------------------------------------------------------
+
+
+def test_get_values(hasty):
+    with Client(hasty.socket) as c:
+        c.send(record(GET_VALUES, pairs({"FCGI_MAX_CONNS": "", "FCGI_MPXS_CONNS": "", "WHO": ""}), 0, padding=3))
+        kind, rid, content = c.read_record()
+        assert (kind, rid) == (GET_VALUES_RESULT, 0)
+        assert b"FCGI_MPXS_CONNS0" in content and b"WHO" not in content
+        c.send(record(99, b"what", 0))
+        assert c.read_record() == (UNKNOWN_TYPE, 0, b"c" + b"\0" * 7)
+        assert c.ask("/healthz", keep=True).status == 200
+        c.send(record(GET_VALUES, pairs({"FCGI_MAX_REQS": ""}), 0))
+        assert c.read_record()[0] == GET_VALUES_RESULT
+
+
+def test_other_roles_are_refused(hasty):
+    with Client(hasty.socket) as c:
+        c.send(begin(7, AUTHORIZER) + stream(PARAMS, b"", 7))
+        assert c.read_record() == (3, 7, b"\0\0\0\0\3\0\0\0")
+        assert c.closed()
+
+
+def test_names_that_claim_gigabytes(hasty):
+    for lie in (b"\xff" * 8, b"\x7f\xff\xff\xff" * 2, b"\x80\x00\xff\xff\x01"):
+        with Client(hasty.socket) as c:
+            c.send(begin() + record(PARAMS, lie) + record(PARAMS) + record(STDIN))
+            assert c.closed(2)
+        with Client(hasty.socket) as c:  # inside of STDIN, where libfcgi meets it
+            c.send(header(parameters(UPLOAD, "POST", 5)) + record(GET_VALUES, lie, 0) + stream(STDIN, b"hello"))
+            try:
+                assert c.read_response().status >= 400
+            except (ProtocolError, Closed):
+                pass
+    assert alive(hasty)
+
+
+def test_garbage(hasty, photo):
+    """Random bytes, and sound requests with random bytes in them."""
+    rng = random.Random(20240229)
+    gateway = hasty.gateway()
+    sound = request(UPLOAD, "POST", photo[:300], keep=True, CONTENT_TYPE="image/jpeg")
+    for i in range(300):
+        data = bytearray(sound if i % 3 else rng.randbytes(rng.randrange(1, 400)))
+        for _ in range(rng.randrange(1, 5)):
+            data[rng.randrange(len(data))] = rng.randrange(256)
+        with Client(hasty.socket, timeout=0.02) as c:
+            try:
+                c.send(bytes(data))
+                c.read_response()
+            except (OSError, ProtocolError, Closed, ValueError, KeyError):
+                pass
+    assert wait_until(lambda: alive(hasty), 3)
+    assert hasty.gateway() == gateway, "the same gateway, not another"
+
+
+# ---- many, and the end -----------------------------------------------------------------------------------------
+
+
+def test_more_peers_than_threads(hasty):
+    """Each gets an answer of its own, 200 or 503."""
+
+    def visit(i):
+        with Client(hasty.socket) as c:
+            r = c.ask(f"/img/photo.jpg?w={20 + i % 50}", HTTP_X_REQUEST_ID=f"visit-{i}")
+            assert r.headers["x-request-id"] == f"visit-{i}"
+            if r.status == 200:
+                assert int(r.headers["x-image-width"]) == 20 + i % 50
+            return r.status
+
+    with ThreadPoolExecutor(64) as ex:
+        statuses = list(ex.map(visit, range(400)))
+    assert set(statuses) <= {200, 503}
+    assert statuses.count(200) > 20
+
+
+def test_sigterm_serves_what_was_accepted(start_pixpool):
+    p = start_pixpool(nginx=False, workers=1, grace="5s")
+    gateway = p.gateway()
+    kept = Client(p.socket)
+    assert kept.ask("/healthz", keep=True).status == 200
+    fresh = Client(p.socket)
+    half = Client(p.socket)
+    data = request("/img/photo.jpg?w=40")
+    half.send(data[:60])
+    time.sleep(0.1)
+    os.kill(gateway, signal.SIGTERM)
+    assert kept.closed(1), "an idle kept connection ends at once"
+    half.send(data[60:])
+    assert half.read_response().status == 200
+    assert fresh.ask("/img/photo.jpg?w=41", keep=True).status == 200
+    assert fresh.closed(1), "and no longer kept"
+    for c in (kept, fresh, half):
+        c.close()
+
+
+def test_a_reload_of_peers_during_a_drain_ends_in_time(start_pixpool):
+    """Peers that never end do not hold the process beyond grace."""
+    p = start_pixpool(nginx=False, workers=1, grace="1s", header_timeout="60s", idle_timeout="60s")
+    data = request("/healthz")
+    peers = [Client(p.socket) for _ in range(20)]
+    for i, c in enumerate(peers):
+        c.send(data[: i * 3])
+    time.sleep(0.1)
+    start = time.monotonic()
+    assert p.stop() == 0
+    assert time.monotonic() - start < 4
+    for c in peers:
+        c.close()
