@@ -1,5 +1,5 @@
-/* PNG, reading: everything becomes 8-bit grey, grey+alpha, RGB or RGBA in one packed plane. The writing half is
- * codec_png_sink.c.
+/* PNG, reading: everything becomes 8-bit grey, grey+alpha, RGB or RGBA in one packed plane. codec_png_fast.c reads what
+ * is stored like that, and libpng, here, the rest. The writing half is codec_png_sink.c.
  *
  * Rows stream, unless the file is interlaced: then the whole frame is read first. Colour chunks are skipped unread;
  * pixels are taken as sRGB. */
@@ -223,6 +223,9 @@ static const struct ic_source_ops source_ops = { source_rows, source_close };
 static enum ic_code png_open(struct ic_bytes in, const struct ic_source_opt *o, struct ic_source **out,
                              struct ic_error *e)
 {
+    enum ic_code rc = png_fast_open(in, o, out, e);
+    if (rc != IC_OK || *out)
+        return rc;
     struct png_source *s = ic_calloc(o->mem, sizeof *s);
     if (!s)
         return ic_fail(e, IC_E_MEMORY, "no memory for a PNG decoder");
@@ -230,7 +233,7 @@ static enum ic_code png_open(struct ic_bytes in, const struct ic_source_opt *o, 
     s->trap.mem = o->mem;
     s->expect = o->expect;
     s->in = in;
-    enum ic_code rc = open_steps(s, e);
+    rc = open_steps(s, e);
     s->expect = NULL;
     if (rc == IC_OK)
         *out = &s->base;

@@ -77,7 +77,7 @@ static uint64_t memory_source(const struct ic_plan *p)
     if (s->format == IC_FORMAT_WEBP)
         return pixels * (s->lossless ? 8 : 4) + (uint64_t)s->width * 64 + 512 * KIB;
     if (s->format == IC_FORMAT_PNG)
-        return (s->progressive ? pixels * 4 : (uint64_t)s->width * 16) + 128 * KIB;
+        return (s->progressive ? pixels * 4 : (uint64_t)s->width * 16) + 320 * KIB;
     for (int i = 0; i < s->components && i < 4; i++) {
         uint64_t share = (uint64_t)s->hsamp[i] * s->vsamp[i];
 
