@@ -5,6 +5,8 @@
  * pixels are taken as sRGB. */
 #include "codec_png.h"
 
+#include <isa-l.h>
+#include <libdeflate.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -249,7 +251,8 @@ static bool png_sniff(const uint8_t *p, size_t n)
 
 static void png_version(char *out, size_t n)
 {
-    snprintf(out, n, "png/%s", png_get_libpng_ver(NULL));
+    snprintf(out, n, "png/%s isal/%d.%d.%d deflate/%s", png_get_libpng_ver(NULL), ISAL_MAJOR_VERSION,
+             ISAL_MINOR_VERSION, ISAL_PATCH_VERSION, LIBDEFLATE_VERSION_STRING);
 }
 
 const struct ic_codec ic_codec_png = {
