@@ -245,6 +245,25 @@ static bool fast_unfilter(const struct fast_source *s, uint8_t *dst, const uint8
     }
 }
 
+/* `good` filtered rows to rows 1 and on; false where one names no filter. */
+static bool fast_unfilter_rows(const struct fast_source *s, uint32_t good)
+{
+    size_t line = s->row_bytes + 1;
+
+    for (uint32_t y = 0; y < good; y++) {
+        uint8_t *dst = s->rows + (y + 1) * s->stride;
+        const uint8_t *src = s->filtered + y * line;
+
+        if (y + 1 < good && src[0] == IC_PNG_PAETH && src[line] == IC_PNG_PAETH) {
+            s->k->png_unpaeth2(dst, s->stride, src + 1, dst - s->stride, s->row_bytes, s->bpp);
+            y++;
+        } else if (!fast_unfilter(s, dst, src)) {
+            return false;
+        }
+    }
+    return true;
+}
+
 /* What is left of the current chunk after the last row is not inflated, but its checksum counts. */
 static enum ic_code fast_finish(struct fast_source *s, struct ic_error *e)
 {
@@ -267,9 +286,8 @@ static enum ic_code fast_strip(struct fast_source *s, uint32_t want, struct ic_e
 
     if (rc != IC_OK)
         return rc;
-    for (uint32_t y = 0; y < good; y++)
-        if (!fast_unfilter(s, s->rows + (y + 1) * s->stride, s->filtered + y * line))
-            return fast_damaged(e, "a filter that there is not");
+    if (!fast_unfilter_rows(s, good))
+        return fast_damaged(e, "a filter that there is not");
     for (uint32_t y = good; y < want; y++)
         memset(s->rows + (y + 1) * s->stride, 0, s->row_bytes);
     if (s->row + good == s->base.shape.plane[0].height)

@@ -12,9 +12,10 @@ static const char *const isa_names[IC_ISAS] = { "c", "avx2" };
 
 /* In the order of struct ic_kernels. */
 static const char *const kernel_names[] = {
-    "vscale_u8",   "hscale_u8",   "deinterleave2",     "deinterleave3",    "deinterleave4", "interleave2",
-    "interleave3", "interleave4", "premultiply_greya", "premultiply_rgba", "unpremultiply", "ycc_rgb",
-    "png_unsub",   "png_unup",    "png_unaverage",     "png_unpaeth",      "png_filter",    "png_weigh",
+    "vscale_u8",     "hscale_u8",    "deinterleave2", "deinterleave3",     "deinterleave4",
+    "interleave2",   "interleave3",  "interleave4",   "premultiply_greya", "premultiply_rgba",
+    "unpremultiply", "ycc_rgb",      "png_unsub",     "png_unup",          "png_unaverage",
+    "png_unpaeth",   "png_unpaeth2", "png_filter",    "png_weigh",
 };
 #define KERNELS (sizeof(kernel_names) / sizeof(kernel_names[0]))
 

@@ -66,6 +66,8 @@ struct ic_kernels {
     void (*png_unup)(uint8_t *dst, const uint8_t *src, const uint8_t *above, size_t n);
     void (*png_unaverage)(uint8_t *dst, const uint8_t *src, const uint8_t *above, size_t n, size_t bpp);
     void (*png_unpaeth)(uint8_t *dst, const uint8_t *src, const uint8_t *above, size_t n, size_t bpp);
+    /* Two rows, of which the second begins at dst + stride and at src + n + 1. */
+    void (*png_unpaeth2)(uint8_t *dst, size_t stride, const uint8_t *src, const uint8_t *above, size_t n, size_t bpp);
 
     /* A row filtered, as n bytes. */
     void (*png_filter)(uint8_t *dst, const struct ic_png_row *r, int filter);
@@ -97,6 +99,7 @@ void ic_png_unsub_c(uint8_t *dst, const uint8_t *src, size_t n, size_t bpp);
 void ic_png_unup_c(uint8_t *dst, const uint8_t *src, const uint8_t *above, size_t n);
 void ic_png_unaverage_c(uint8_t *dst, const uint8_t *src, const uint8_t *above, size_t n, size_t bpp);
 void ic_png_unpaeth_c(uint8_t *dst, const uint8_t *src, const uint8_t *above, size_t n, size_t bpp);
+void ic_png_unpaeth2_c(uint8_t *dst, size_t stride, const uint8_t *src, const uint8_t *above, size_t n, size_t bpp);
 void ic_png_filter_c(uint8_t *dst, const struct ic_png_row *r, int filter);
 void ic_png_weigh_c(uint64_t *sums, const struct ic_png_row *r);
 

@@ -123,7 +123,19 @@ static void png_unaverage_avx2(uint8_t *dst, const uint8_t *src, const uint8_t *
         ic_png_unaverage_c(dst, src, above, n, bpp);
 }
 
-/* In words. What does not need a is done ahead of the chain. */
+/* The predictor in words, of one row or of two at once. What does not need a is kept ahead of the chain: the barrier
+ * stops gcc from adding a and b first. */
+INLINE __m128i paeth_words(__m128i a, __m128i b, __m128i c)
+{
+    __m128i ahead = _mm_sub_epi16(_mm_add_epi16(c, _mm_add_epi16(c, c)), b);
+
+    __asm__("" : "+x"(ahead));
+    __m128i threshold = _mm_sub_epi16(ahead, a), low = _mm_min_epi16(a, b), high = _mm_max_epi16(a, b);
+    __m128i below = _mm_blendv_epi8(low, c, _mm_cmpgt_epi16(high, threshold));
+
+    return _mm_blendv_epi8(high, below, _mm_cmpgt_epi16(threshold, low));
+}
+
 INLINE void unpaeth(uint8_t *dst, const uint8_t *src, const uint8_t *above, size_t n, size_t bpp)
 {
     __m128i a = _mm_cvtepu8_epi16(left_pixel(dst, bpp)), c = _mm_cvtepu8_epi16(left_pixel(above, bpp));
@@ -131,15 +143,47 @@ INLINE void unpaeth(uint8_t *dst, const uint8_t *src, const uint8_t *above, size
 
     for (; i + 4 <= n; i += bpp) {
         __m128i b = _mm_cvtepu8_epi16(load_pixel(above + i)), x = _mm_cvtepu8_epi16(load_pixel(src + i));
-        __m128i ahead = _mm_sub_epi16(_mm_add_epi16(c, _mm_add_epi16(c, c)), b);
-        __m128i threshold = _mm_sub_epi16(ahead, a), low = _mm_min_epi16(a, b), high = _mm_max_epi16(a, b);
-        __m128i below = _mm_blendv_epi8(low, c, _mm_cmpgt_epi16(high, threshold));
 
-        a = _mm_add_epi8(x, _mm_blendv_epi8(high, below, _mm_cmpgt_epi16(threshold, low)));
+        a = _mm_add_epi8(x, paeth_words(a, b, c));
         c = b;
         store_pixel(dst + i, _mm_packus_epi16(a, a));
     }
     ic_png_unpaeth_c(dst + i, src + i, above + i, n - i, bpp);
+}
+
+INLINE __m128i load_words(const uint8_t *low, const uint8_t *high)
+{
+    return _mm_cvtepu8_epi16(_mm_unpacklo_epi32(load_pixel(low), load_pixel(high)));
+}
+
+/* The second row follows two pixels behind the first, in the upper half of the same registers: one chain for both. */
+INLINE void unpaeth2(uint8_t *dst, size_t stride, const uint8_t *src, const uint8_t *above, size_t n, size_t bpp)
+{
+    const size_t lag = 2 * bpp;
+    const uint8_t *src2 = src + n + 1;
+    uint8_t *dst2 = dst + stride;
+    size_t i = lag < n ? lag : n;
+
+    ic_png_unpaeth_c(dst, src, above, i, bpp);
+    __m128i a =
+        _mm_unpacklo_epi64(_mm_cvtepu8_epi16(left_pixel(dst + i, bpp)), _mm_cvtepu8_epi16(left_pixel(dst2, bpp)));
+    __m128i c =
+        _mm_unpacklo_epi64(_mm_cvtepu8_epi16(left_pixel(above + i, bpp)), _mm_cvtepu8_epi16(left_pixel(dst, bpp)));
+    __m128i before = _mm_cvtepu8_epi16(left_pixel(dst + (i < lag ? 0 : bpp), bpp));
+
+    for (; i + 4 <= n; i += bpp) {
+        __m128i b = _mm_unpacklo_epi64(_mm_cvtepu8_epi16(load_pixel(above + i)), before);
+
+        before = a;
+        a = _mm_add_epi8(load_words(src + i, src2 + i - lag), paeth_words(a, b, c));
+        c = b;
+        __m128i pair = _mm_packus_epi16(a, a);
+        store_pixel(dst + i, pair);
+        store_pixel(dst2 + i - lag, _mm_srli_epi64(pair, 32));
+    }
+    size_t behind = i < lag ? 0 : i - lag;
+    ic_png_unpaeth_c(dst + i, src + i, above + i, n - i, bpp);
+    ic_png_unpaeth_c(dst2 + behind, src2 + behind, dst + behind, n - behind, bpp);
 }
 
 static void png_unpaeth_avx2(uint8_t *dst, const uint8_t *src, const uint8_t *above, size_t n, size_t bpp)
@@ -150,6 +194,17 @@ static void png_unpaeth_avx2(uint8_t *dst, const uint8_t *src, const uint8_t *ab
         unpaeth(dst, src, above, n, 3);
     else
         ic_png_unpaeth_c(dst, src, above, n, bpp);
+}
+
+static void png_unpaeth2_avx2(uint8_t *dst, size_t stride, const uint8_t *src, const uint8_t *above, size_t n,
+                              size_t bpp)
+{
+    if (bpp == 4)
+        unpaeth2(dst, stride, src, above, n, 4);
+    else if (bpp == 3)
+        unpaeth2(dst, stride, src, above, n, 3);
+    else
+        ic_png_unpaeth2_c(dst, stride, src, above, n, bpp);
 }
 
 /* ---- writing ---- */
@@ -294,6 +349,7 @@ void ic_kernels_png_avx2(struct ic_kernels *k)
     k->png_unup = png_unup_avx2;
     k->png_unaverage = png_unaverage_avx2;
     k->png_unpaeth = png_unpaeth_avx2;
+    k->png_unpaeth2 = png_unpaeth2_avx2;
     k->png_filter = png_filter_avx2;
     k->png_weigh = png_weigh_avx2;
 }

@@ -48,6 +48,12 @@ void ic_png_unpaeth_c(uint8_t *dst, const uint8_t *src, const uint8_t *above, si
         dst[i] = (uint8_t)(src[i] + png_paeth((dst - bpp)[i], above[i], (above - bpp)[i]));
 }
 
+void ic_png_unpaeth2_c(uint8_t *dst, size_t stride, const uint8_t *src, const uint8_t *above, size_t n, size_t bpp)
+{
+    ic_png_unpaeth_c(dst, src, above, n, bpp);
+    ic_png_unpaeth_c(dst + stride, src + n + 1, dst, n, bpp);
+}
+
 /* ---- writing ---- */
 
 static uint8_t png_residual(int filter, uint8_t x, uint8_t a, uint8_t b, uint8_t c)
@@ -88,6 +94,7 @@ void ic_kernels_png_c(struct ic_kernels *k)
     k->png_unup = ic_png_unup_c;
     k->png_unaverage = ic_png_unaverage_c;
     k->png_unpaeth = ic_png_unpaeth_c;
+    k->png_unpaeth2 = ic_png_unpaeth2_c;
     k->png_filter = ic_png_filter_c;
     k->png_weigh = ic_png_weigh_c;
 }

@@ -178,6 +178,13 @@ static void case_png_unpaeth(const struct ic_kernels *k, struct strip *out, stru
     k->png_unpaeth(strip_px(out, 0), strip_px(in, 0), strip_px(in, 1) + 3, out->n, bpp);
 }
 
+static void case_png_unpaeth2(const struct ic_kernels *k, struct strip *out, struct strip *in, struct random *r)
+{
+    size_t bpp = png_case(out, in, r);
+    memcpy(strip_px(out, 1) - bpp, strip_px(in, 4), bpp);
+    k->png_unpaeth2(strip_px(out, 0), ROW_BYTES, strip_px(in, 0), strip_px(in, 2) + 3, out->n, bpp);
+}
+
 /* Repeated pixels among the random ones, in some rows. */
 static struct ic_png_row png_row(struct strip *out, struct strip *in, struct random *r)
 {
@@ -222,6 +229,7 @@ static const struct {
     { "png_unup", case_png_unup },
     { "png_unaverage", case_png_unaverage },
     { "png_unpaeth", case_png_unpaeth },
+    { "png_unpaeth2", case_png_unpaeth2 },
     { "png_filter", case_png_filter },
     { "png_weigh", case_png_weigh },
 };
@@ -337,7 +345,7 @@ END_TEST
 
 START_TEST(report_names_each_kernel)
 {
-    char buf[900], tiny[8];
+    char buf[1000], tiny[8];
     ck_assert_int_eq(setenv("PIXPOOL_ISA", "c", 1), 0);
     ic_init();
     ck_assert_uint_lt(ic_cpu_report(buf, sizeof buf), sizeof buf);
