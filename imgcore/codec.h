@@ -3,8 +3,8 @@
  *     source  --rows-->  scale, turn, place, convert  --rows-->  sink
  *
  * A source yields its own planes: JPEG its components as the file subsamples them (and as DCT scaling leaves them),
- * PNG one packed plane, WebP its Y, U and V, or one packed plane where it is lossless or has alpha. Nothing is upsampled or converted before it is resampled. A new format
- * is one file plus one line in codecs[] (codec.c). */
+ * PNG one packed plane, WebP its Y, U and V, or one packed plane where it is lossless or has alpha. Nothing is
+ * upsampled or converted before it is resampled. A new format is one file plus one line in codecs[] (codec.c). */
 #ifndef IMGCORE_CODEC_H
 #define IMGCORE_CODEC_H
 

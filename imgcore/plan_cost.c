@@ -13,9 +13,9 @@
 #define MS_JPEG_ENTROPY     1.55 /* every pixel of the source, whatever the scale */
 #define MS_JPEG_IDCT        0.85 /* at 8/8; less at 4/8 and 2/8, none at 1/8 */
 #define MS_JPEG_PROGRESSIVE 9.0
-#define MS_PNG_DECODE       7.0
+#define MS_PNG_DECODE       6.0
 #define MS_PNG_DECODE_OTHER 19.0 /* by libpng */
-#define MS_WEBP_DECODE      9.0
+#define MS_WEBP_DECODE      6.0
 #define MS_RESAMPLE         0.3 /* a channel of the decoded source */
 #define MS_RESAMPLED        0.6 /* a channel of the result */
 #define MS_JPEG_ENCODE      2.0
@@ -80,7 +80,7 @@ static uint64_t memory_source(const struct ic_plan *p)
     uint64_t shares = 0, most = 1;
 
     if (s->format == IC_FORMAT_WEBP)
-        return pixels * (s->lossless ? 8 : 4) + (uint64_t)s->width * 64 + 512 * KIB;
+        return pixels * (s->lossless ? 8 : s->alpha ? 6 : 2) + (uint64_t)s->width * 64 + 512 * KIB;
     if (s->format == IC_FORMAT_PNG)
         return (s->progressive ? pixels * 4 : (uint64_t)s->width * 16) + 320 * KIB;
     for (int i = 0; i < s->components && i < 4; i++) {
