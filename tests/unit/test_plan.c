@@ -456,7 +456,7 @@ START_TEST(memory_is_predicted)
     l.max_memory = 16 << 20;
     refused(&r, info, l, IC_E_MEMORY);
     info.format = IC_FORMAT_WEBP;
-    ck_assert_uint_ge(plan(&r, info).memory, (uint64_t)4288 * 2848 * 3);
+    ck_assert_uint_ge(plan(&r, info).memory, (uint64_t)4288 * 2848 * 3 / 2);
 }
 END_TEST
 
