@@ -101,7 +101,7 @@ FUZZ_BIN := $(patsubst %.c,$(BUILD)/%,$(FUZZ_SRC))
 fuzz: ## run every fuzz target for FUZZ_SECONDS=30
 	@tools/deps.sh dev
 	@$(MAKE) --no-print-directory fuzz-programs BUILD=build/fuzz CC=clang OPT="-O1 -g" WARN= \
-	    SANITIZE="-fsanitize=address,fuzzer-no-link"
+	    SANITIZE="-fsanitize=address,undefined,fuzzer-no-link -fno-sanitize-recover=undefined"
 	@BUILD=build/fuzz FUZZ_SECONDS=$(FUZZ_SECONDS) tools/fuzz.sh
 fuzz-programs: $(FUZZ_BIN)
 $(BUILD)/tests/fuzz/fuzz_%: $(BUILD)/tests/fuzz/fuzz_%.o $(BUILD)/libfcgiapp.a $(BUILD)/libimgcore.a

@@ -1,8 +1,8 @@
 /* Request bodies: read to their last byte before anything is answered, or never read and the connection given up.
  *
- * CONTENT_LENGTH may be absent, -1 or a lie, so limits count the bytes that come. The deadline for reading shuts only the
- * reading half of the socket: the 408 can still be sent. Buffers come back through a bounded free list, because fresh
- * pages cost more than the copy into them. */
+ * CONTENT_LENGTH may be absent, -1 or a lie, so limits count the bytes that come. The deadline for reading shuts only
+ * the reading half of the socket: the 408 can still be sent. Buffers come back through a bounded free list, because
+ * fresh pages cost more than the copy into them. */
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>

@@ -40,7 +40,7 @@ def hasty(start_pixpool_module):
     """Short timeouts; straight to the socket."""
     return start_pixpool_module(
         nginx=False, workers=2, queue=4, header_timeout="400ms", body_timeout="600ms", idle_timeout="900ms",
-        write_timeout="700ms",
+        write_timeout="1200ms",
     )
 
 
@@ -84,8 +84,27 @@ def test_request_ids_go_into_the_answer_and_the_log(hasty):
         r = c.ask("/nowhere", HTTP_X_REQUEST_ID="trace-me.42")
     assert r.headers["x-request-id"] == "trace-me.42"
     assert b'"request_id":"trace-me.42"' in r.body
-    line = [x for x in hasty.log().splitlines() if "id=trace-me.42" in x]
-    assert len(line) == 1 and "status=404" in line[0] and "method=GET" in line[0]
+
+    def lines():  # written after the answer
+        return [x for x in hasty.log().splitlines() if "id=trace-me.42" in x]
+
+    assert wait_until(lines, 2)
+    assert len(lines()) == 1 and "status=404" in lines()[0] and "method=GET" in lines()[0]
+
+
+def test_slow_requests_say_what_was_asked(start_pixpool):
+    p = start_pixpool(nginx=False, workers=1, slow_ms=1)
+    with Client(p.socket) as c:
+        assert c.ask("/img/photo.jpg?w=1100&q=77", HTTP_X_REQUEST_ID="slow-1").status == 200
+
+    def lines(event):
+        return [x for x in p.log().splitlines() if f"event={event} " in x and "id=slow-1" in x]
+
+    assert wait_until(lambda: lines("slow"), 2)
+    (access,), (slow,) = lines("request"), lines("slow")
+    for part in ("status=200", "in=jpeg", "out=jpeg", "source=1200x800", "size=1100x", "decode_ms=", "worker="):
+        assert part in access, access
+    assert "level=warn" in slow and "1100" in slow and "77" in slow, slow
 
 
 def test_no_log_line_is_forged(hasty):
@@ -267,14 +286,14 @@ def test_a_peer_that_does_not_read_loses_the_connection(hasty):
 def test_a_slow_reader_gets_everything(hasty):
     """write_timeout is for each half megabyte: slower than that in all is fine."""
     with Client(hasty.socket) as c:
-        c.send(request("/img/photo.jpg?w=2400&enlarge=1&format=png&effort=0"))
+        c.send(request("/img/photo.jpg?w=3600&enlarge=1&format=png&effort=0"))
         start, size = time.monotonic(), 0
-        while size < 900_000:
+        while size < 1_600_000:
             time.sleep(0.1)
-            size += 75_000
+            size += 100_000
             c.fill(size)
         assert c.read_response().status == 200
-        assert time.monotonic() - start > 0.9
+        assert time.monotonic() - start > 1.5
 
 
 # ---- smuggling -------------------------------------------------------------------------------------------------
