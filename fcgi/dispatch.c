@@ -276,7 +276,6 @@ static void linger(struct dispatch *d, struct conn *c, bool hangup)
 
 static void take_leaving(struct dispatch *d, struct conn *c)
 {
-    shutdown(c->fd, SHUT_WR);
     c->since_ms = clock_ms();
     c->lingered = 0;
     conn_push(&d->leaving, c);

@@ -159,14 +159,15 @@ static bool at_boundary(struct request *rq)
     return rq->fx.in->rdNext == before;
 }
 
+/* A connection that is not kept says so at once: FastCGI has no word for it, and until the peer sees the end of the
+ * stream it may choose this connection for its next request, whose loss it would report as our failure. */
 static enum request_end finish(struct request *rq, bool sent)
 {
-    if (!sent)
-        return REQUEST_CLOSE;
-    if (!rq->body_done)
-        return REQUEST_LINGER;
-    bool keep = rq->fx.keepConnection && !dispatch_draining(rq->gw->dispatch) && at_boundary(rq);
-    return keep ? REQUEST_KEEP : REQUEST_CLOSE;
+    bool keep = sent && rq->body_done && rq->fx.keepConnection && !dispatch_draining(rq->gw->dispatch);
+    if (keep && at_boundary(rq))
+        return REQUEST_KEEP;
+    shutdown(rq->conn->fd, SHUT_WR);
+    return sent && !rq->body_done ? REQUEST_LINGER : REQUEST_CLOSE;
 }
 
 static void release(struct request *rq, int copy)
@@ -208,8 +209,8 @@ enum request_end request_serve(struct gateway *g, struct conn *c)
         route_request(&rq, &a);
     request_end_input(&rq);
     bool sent = answer(&rq, &a);
-    access_log(&rq, &a);
     enum request_end end = finish(&rq, sent);
+    access_log(&rq, &a);
     reply_free(&a);
     release(&rq, copy);
     return end;

@@ -61,7 +61,7 @@ bool request_read_body(struct request *rq, struct reply *a);
 
 /* ---- body.c, access.c: parts of request.c's work ---------------------------------------------------------- */
 
-/* Where no handler read the body: whether STDIN turns out to end at once, waited for briefly. Sets body_done. */
+/* Where no handler read the body: reads STDIN to its end if that is here, or as good as here. Sets body_done. */
 void request_end_input(struct request *rq);
 void request_free_body(struct request *rq);
 

@@ -165,13 +165,17 @@ class Pixpool:
         (self.dir / "tmp").mkdir()
         (self.dir / "www").mkdir()
         (self.dir / "extra.conf").write_text(extra + "\n")
-        conf = self.dir / "nginx.conf"
-        conf.write_bytes(
-            subprocess.check_output(
-                [TOP / "tools/nginx_conf.sh", self.dir, str(port), self.socket, self.dir / "extra.conf"],
-                env={**os.environ, "CACHE": "on" if cache else "off"},
-            )
+        conf = subprocess.check_output(
+            [TOP / "tools/nginx_conf.sh", self.dir, str(port), self.socket, self.dir / "extra.conf"],
+            env={**os.environ, "CACHE": "on" if cache else "off"},
+            text=True,
         )
+        self.run_nginx(conf, port)
+
+    def run_nginx(self, text, port):
+        """A configuration of its own, listening on port; everything nginx writes has to lie below .dir."""
+        conf = self.dir / "nginx.conf"
+        conf.write_text(text)
         self.nginx = Server(["nginx", "-e", self.dir / "nginx-error.log", "-p", self.dir, "-c", conf],
                             self.dir / "nginx.out")
 

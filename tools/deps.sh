@@ -22,8 +22,8 @@ dev) wanted=("${build[@]}" "${run[@]}" "${tests[@]}" "${dev[@]}") ;;
     exit 2
     ;;
 esac
-# lint reads the page's script with node, and any node will do.
-if [ "$1" = dev ] && ! command -v node >/dev/null; then wanted+=(nodejs); fi
+# A client of the tests and lint are run by node, and any node from 18 on will do.
+if [ "$1" != run ] && ! command -v node >/dev/null; then wanted+=(nodejs); fi
 
 if ! command -v dpkg-query >/dev/null; then
     echo "This is not Debian: install what corresponds to these packages yourself: ${wanted[*]}" >&2

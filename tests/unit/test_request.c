@@ -320,7 +320,7 @@ START_TEST(content_lengths)
     if (lengths[_i].length != -2) {
         ck_assert_int_eq(seen.length, lengths[_i].length);
         ck_assert_int_eq(got.status, 200);
-        ck_assert(kept == (lengths[_i].length <= 0));
+        ck_assert(kept == (lengths[_i].length <= 8192)); /* STDIN was read to its end, which came early */
     } else {
         ck_assert_int_eq(seen.calls, 0);
         ck_assert_int_eq(got.status, 400);
@@ -473,7 +473,7 @@ START_TEST(too_many_bodies_at_once)
     ck_assert_int_eq(n, config_threads(&cfg) - 4);
     put_header("POST", "/body", "CONTENT_LENGTH", "10", NULL);
     put_body(10);
-    ck_assert(!serve());
+    ck_assert(serve()); /* ten bytes that are here are read, and the connection stays */
     read_answer();
     ck_assert_int_eq(got.status, 503);
     ck_assert_ptr_nonnull(strstr(got.head, "\r\nRetry-After: "));
@@ -527,7 +527,8 @@ START_TEST(an_unread_body_is_never_the_next_request)
         put_header("GET", "/outer", "CONTENT_LENGTH", claims[i], NULL);
         put(5, inner, n);
         put(5, NULL, 0);
-        ck_assert_msg(!serve(), "kept with CONTENT_LENGTH \"%s\"", claims[i]);
+        bool kept = serve();
+        ck_assert_msg(kept == (atoi(claims[i]) >= (int)n), "kept %d with CONTENT_LENGTH \"%s\"", kept, claims[i]);
         ck_assert_int_eq(seen.calls, 1);
         read_answer();
     }
