@@ -107,6 +107,20 @@ fuzz-programs: $(FUZZ_BIN)
 $(BUILD)/tests/fuzz/fuzz_%: $(BUILD)/tests/fuzz/fuzz_%.o $(BUILD)/libfcgiapp.a $(BUILD)/libimgcore.a
 	$(CC) $(LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(LDLIBS)
 
+# Measured, never asserted: ratios of one interleaved run.
+PHOTOS ?= $(wildcard ../shared/photos)
+
+.PHONY: bench bench-peers
+bench: ## CPU time and quality against sharp, libvips and Pillow; BENCH="--tasks fit800 --photos 2" PHOTOS=folder
+	@tools/deps.sh bench
+	@$(MAKE) --no-print-directory all
+	@PHOTOS='$(PHOTOS)' tools/bench.sh $(BENCH)
+bench-peers: ## what slow and silent peers cost everybody else
+	@tools/deps.sh test
+	@$(MAKE) --no-print-directory all
+	@mkdir -p $(BUILD)/bench
+	@PIXPOOL_BUILD=$(BUILD) /usr/bin/python3 -B tests/bench/slow_peers.py --json $(BUILD)/bench/peers.json
+
 C_FILES = $(shell find imgcore fcgi tests -name '*.[ch]')
 
 .PHONY: format lint

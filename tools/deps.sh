@@ -3,6 +3,7 @@
 #
 #     deps.sh run     what builds pixpool and what `make run` starts
 #     deps.sh test    the same and what `make test` needs
+#     deps.sh bench   what builds pixpool and its peers in `make bench`
 #     deps.sh dev     the same and what lint, format, the sanitizers and fuzzing need
 set -euo pipefail
 
@@ -11,14 +12,16 @@ build=(gcc libc6-dev make pkg-config binutils libfcgi-dev libjpeg62-turbo-dev li
 run=(nginx curl mate-backgrounds)
 tests=(check python3 python3-pytest python3-pil python3-selenium chromium chromium-driver libjpeg-turbo-progs webp
     valgrind)
+bench=(libvips-dev python3 python3-numpy python3-pil libjpeg-turbo-progs mate-backgrounds)
 dev=(clang libclang-rt-dev clang-format shellcheck)
 
 case "${1:-}" in
 run) wanted=("${build[@]}" "${run[@]}") ;;
 test) wanted=("${build[@]}" "${run[@]}" "${tests[@]}") ;;
+bench) wanted=("${build[@]}" "${bench[@]}") ;;
 dev) wanted=("${build[@]}" "${run[@]}" "${tests[@]}" "${dev[@]}") ;;
 *)
-    echo "usage: $0 run|test|dev" >&2
+    echo "usage: $0 run|test|bench|dev" >&2
     exit 2
     ;;
 esac
