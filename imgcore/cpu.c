@@ -32,6 +32,11 @@ enum ic_isa ic_cpu_best(void)
     return IC_ISA_C;
 }
 
+const char *ic_cpu_name(enum ic_isa level)
+{
+    return isa_names[level];
+}
+
 void ic_kernels_init(struct ic_kernels *k, enum ic_isa level)
 {
     ic_kernels_scale_c(k);

@@ -11,6 +11,9 @@ enum ic_isa { IC_ISA_C, IC_ISA_AVX2, IC_ISAS };
 /* The best level this machine has, not lowered by PIXPOOL_ISA. */
 enum ic_isa ic_cpu_best(void);
 
+/* "avx2". */
+const char *ic_cpu_name(enum ic_isa level);
+
 /* The table of one level: the reference first, each level overrides what it has. Asking for more than the machine has
  * gives functions that must not be called. */
 void ic_kernels_init(struct ic_kernels *k, enum ic_isa level);
