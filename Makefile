@@ -17,7 +17,7 @@ LDFLAGS += -pthread -Wl,-z,relro,-z,now $(SANITIZE)
 LDLIBS += $(shell pkg-config --libs $(PKGS) 2>/dev/null) -lfcgi -lm
 
 ARCH := $(shell $(CC) -dumpmachine | cut -d- -f1)
-KERNEL_ISAS := c $(if $(filter x86_64,$(ARCH)),avx2,)
+KERNEL_ISAS := c $(if $(filter x86_64,$(ARCH)),avx2 avx512)$(if $(filter aarch64,$(ARCH)),neon)
 
 IMGCORE_SRC := $(wildcard imgcore/*.c) $(foreach i,$(KERNEL_ISAS),$(wildcard imgcore/kernels/*_$(i).c))
 FCGI_SRC := $(filter-out fcgi/main.c,$(wildcard fcgi/*.c))
@@ -43,6 +43,8 @@ $(BUILD)/test/libfcgiapp.a: $(call objs,$(BUILD)/test,$(FCGI_SRC))
 
 # A kernel's file name ends in its ISA, which decides its flags.
 $(BUILD)/%_avx2.o $(BUILD)/test/%_avx2.o: CFLAGS += -mavx2 -O3
+$(BUILD)/%_avx512.o $(BUILD)/test/%_avx512.o: CFLAGS += -mavx512f -mavx512bw -mavx512vl -mavx512vbmi -mavx512vnni -O3
+$(BUILD)/%_neon.o $(BUILD)/test/%_neon.o: CFLAGS += -O3
 $(BUILD)/%_c.o $(BUILD)/test/%_c.o: CFLAGS += -O3
 
 $(BUILD)/test/%.o: %.c

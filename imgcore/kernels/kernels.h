@@ -66,6 +66,10 @@ void ic_kernels_scale_c(struct ic_kernels *k);
 void ic_kernels_rows_c(struct ic_kernels *k);
 void ic_kernels_scale_avx2(struct ic_kernels *k);
 void ic_kernels_rows_avx2(struct ic_kernels *k);
+void ic_kernels_scale_avx512(struct ic_kernels *k);
+void ic_kernels_rows_avx512(struct ic_kernels *k);
+void ic_kernels_scale_neon(struct ic_kernels *k);
+void ic_kernels_rows_neon(struct ic_kernels *k);
 
 /* The reference's row kernels by name: faster versions end their rows with them. */
 void ic_deinterleave2_c(uint8_t *const *dst, const uint8_t *src, size_t n);
@@ -78,5 +82,7 @@ void ic_premultiply_greya_c(uint8_t *dst, const uint8_t *src, size_t n);
 void ic_premultiply_rgba_c(uint8_t *dst, const uint8_t *src, size_t n);
 void ic_unpremultiply_c(uint8_t *colour, const uint8_t *alpha, size_t n);
 void ic_ycc_rgb_c(uint8_t *const *p, size_t n);
+/* For windows that are too far apart for AVX-512's way. */
+void ic_hscale_u8_avx2(uint8_t *dst, const uint8_t *src, const struct ic_taps *t);
 
 #endif

@@ -203,7 +203,7 @@ static inline void hscale_store(uint8_t *dst, __m128i px, uint32_t n)
 }
 
 /* A load of 16 bytes holds the pairs of four outputs that begin within 14. */
-static void hscale_u8_avx2(uint8_t *dst, const uint8_t *src, const struct ic_taps *t)
+void ic_hscale_u8_avx2(uint8_t *dst, const uint8_t *src, const struct ic_taps *t)
 {
     if (t->turned && t->reach4 <= 14) {
         for (uint32_t i = 0; i < t->n; i += 16)
@@ -217,5 +217,5 @@ static void hscale_u8_avx2(uint8_t *dst, const uint8_t *src, const struct ic_tap
 void ic_kernels_scale_avx2(struct ic_kernels *k)
 {
     k->vscale_u8 = vscale_u8_avx2;
-    k->hscale_u8 = hscale_u8_avx2;
+    k->hscale_u8 = ic_hscale_u8_avx2;
 }

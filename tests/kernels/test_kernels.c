@@ -161,6 +161,10 @@ static void case_premultiply_greya(const struct ic_kernels *k, struct strip *out
 
 static void case_premultiply_rgba(const struct ic_kernels *k, struct strip *out, struct strip *in, struct random *r)
 {
+    /* A stretch of opaque pixels, which whole vectors of may pass untouched. */
+    uint32_t from = random_below(r, MAX_WIDTH), to = random_below(r, MAX_WIDTH);
+    for (uint32_t i = from; i < to; i++)
+        strip_px(in, 0)[4 * i + 3] = 255;
     if (random_below(r, 2))
         memcpy(strip_px(out, 0), strip_px(in, 0), 4 * out->n);
     k->premultiply_rgba(strip_px(out, 0), random_below(r, 2) ? strip_px(in, 0) : strip_px(out, 0), out->n);
@@ -303,7 +307,9 @@ START_TEST(report_names_each_kernel)
     ck_assert_int_eq(setenv("PIXPOOL_ISA", "sse9", 1), 0);
     ic_init();
     ic_cpu_report(buf, sizeof buf);
-    ck_assert_ptr_nonnull(strstr(buf, ic_cpu_best() == IC_ISA_C ? "hscale_u8 c\n" : "hscale_u8 avx2\n"));
+    char best[64];
+    snprintf(best, sizeof best, "hscale_u8 %s\n", ic_cpu_name(ic_cpu_best()));
+    ck_assert_ptr_nonnull(strstr(buf, best));
 }
 END_TEST
 
