@@ -13,10 +13,11 @@
 
 /* ---- filters ---- */
 
-/* sin(pi x) for |x| <= 3 by its Taylor series around the nearest integer; error below 1e-11, weights need 1e-5. */
-static double weights_sinpi(double x)
+/* sin(pi x) for 0 <= x <= 3 by its Taylor series around the nearest integer; error below 1e-11, weights need 1e-5. */
+static inline double weights_sinpi(double x)
 {
-    double n = floor(x + 0.5), t = (x - n) * 3.14159265358979323846, u = t * t;
+    int n = (int)(x + 0.5);
+    double t = (x - n) * 3.14159265358979323846, u = t * t;
     double s = -1.0 / 1307674368000.0;
 
     s = s * u + 1.0 / 6227020800.0;
@@ -26,7 +27,7 @@ static double weights_sinpi(double x)
     s = s * u + 1.0 / 120.0;
     s = s * u - 1.0 / 6.0;
     s = s * u + 1.0;
-    return (int)n & 1 ? -t * s : t * s;
+    return (1 - 2 * (n & 1)) * t * s;
 }
 
 /* sinc(x) sinc(x / a) from one sine: that of x follows from that of x / a, as sin 2u = 2 sin u cos u and
