@@ -17,7 +17,7 @@ LDFLAGS += -pthread -Wl,-z,relro,-z,now $(SANITIZE)
 LDLIBS += $(shell pkg-config --libs $(PKGS) 2>/dev/null) -lfcgi -lm
 
 ARCH := $(shell $(CC) -dumpmachine | cut -d- -f1)
-KERNEL_ISAS := c $(if $(filter x86_64,$(ARCH)),avx2,)
+KERNEL_ISAS := c $(if $(filter x86_64,$(ARCH)),avx2 avx512)$(if $(filter aarch64,$(ARCH)),neon)
 
 IMGCORE_SRC := $(wildcard imgcore/*.c) $(foreach i,$(KERNEL_ISAS),$(wildcard imgcore/kernels/*_$(i).c))
 FCGI_SRC := $(filter-out fcgi/main.c,$(wildcard fcgi/*.c))
@@ -41,8 +41,10 @@ $(BUILD)/test/libfcgiapp.a: $(call objs,$(BUILD)/test,$(FCGI_SRC))
 %.a:
 	rm -f $@ && $(AR) rcs $@ $^
 
-# A kernel's file name ends in its ISA, which decides its flags.
+# A kernel's file name ends in its ISA, which decides its flags; cpu.c asks for all of them before it calls one.
 $(BUILD)/%_avx2.o $(BUILD)/test/%_avx2.o: CFLAGS += -mavx2 -O3
+$(BUILD)/%_avx512.o $(BUILD)/test/%_avx512.o: CFLAGS += -mavx512f -mavx512bw -mavx512vl -mavx512vbmi -mavx512vnni -O3
+$(BUILD)/%_neon.o $(BUILD)/test/%_neon.o: CFLAGS += -O3
 $(BUILD)/%_c.o $(BUILD)/test/%_c.o: CFLAGS += -O3
 
 $(BUILD)/test/%.o: %.c
@@ -59,7 +61,7 @@ $(BUILD)/%.o: %.c
 $(BUILD)/tests/%: $(BUILD)/tests/%.o $(BUILD)/libfcgiapp.a $(BUILD)/libimgcore.a
 	$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS) $(shell pkg-config --libs check)
 
--include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
+-include $(shell find $(BUILD) -type f -name '*.d' 2>/dev/null)
 
 # The commands. Each installs what it needs first, then builds in a make of its own: what this one found out about the
 # machine's compiler may be from before.
@@ -92,6 +94,19 @@ check-asan: ## the tests under AddressSanitizer and UndefinedBehaviorSanitizer
 check-tsan: ## the tests under ThreadSanitizer
 	@$(MAKE) --no-print-directory test BUILD=build/tsan SUITES="$(SANITIZED_SUITES)" OPT="-O1 -g" \
 	    SANITIZE="-fsanitize=thread"
+
+.PHONY: bench-kernels
+bench-kernels: ## Mpixel/s of every kernel at every level, whole resizes beside Pillow's, as JSON
+	@tools/deps.sh test
+	@$(MAKE) --no-print-directory $(BUILD)/tests/bench/kernels
+	@/usr/bin/python3 tests/bench/kernels.py $(BUILD)/tests/bench/kernels
+
+# Other CPUs: emulated x86-64 and AArch64.
+.PHONY: check-qemu
+check-qemu: ## the same output on every CPU; kernel tests on AArch64
+	@tools/deps.sh qemu
+	@$(MAKE) --no-print-directory all
+	@tools/check_qemu.sh
 
 # Fuzzing: everything built by clang, once, then each target for a while. gcc's build is the one that judges warnings.
 FUZZ_SRC := $(wildcard tests/fuzz/fuzz_*.c)
@@ -136,4 +151,4 @@ lint: ## formatting, headers alone, layering, linked libraries, shell scripts, t
 clean: ## remove everything built
 	rm -rf build
 help: ## this list
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1@\2/p' $(firstword $(MAKEFILE_LIST)) | awk -F@ '{ printf "%-18s%s\n", $$1, $$2 }'
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1@\2/p' $(firstword $(MAKEFILE_LIST)) | awk -F@ '{ printf "%-20s%s\n", $$1, $$2 }'
