@@ -7,7 +7,7 @@
 
 BUILD ?= build
 CC ?= cc
-PKGS := libjpeg libpng libwebp libwebpdemux libseccomp jansson libsodium inih
+PKGS := libjpeg libpng libisal libdeflate libwebp libwebpdemux libseccomp jansson libsodium inih
 OPT ?= -O2 -g
 WARN := -Wall -Wextra -Wshadow -Wconversion -Wvla -Werror
 CPPFLAGS += -D_GNU_SOURCE $(shell pkg-config --cflags $(PKGS) 2>/dev/null)

@@ -76,7 +76,7 @@ static void versions_fill(void)
 {
     size_t n = (size_t)snprintf(versions, sizeof versions, "pixpool/" IC_VERSION);
     for (size_t i = 0; i < CODECS; i++) {
-        char one[32];
+        char one[64];
         codecs[i]->version(one, sizeof one);
         n += (size_t)snprintf(versions + n, sizeof versions - n, " %s", one);
     }

@@ -9,8 +9,8 @@
 #     deps.sh libraries    installs nothing: prints the libraries to build with
 set -euo pipefail
 
-build=(gcc libc6-dev make pkg-config binutils libfcgi-dev libjpeg62-turbo-dev libpng-dev libwebp-dev libseccomp-dev
-    libjansson-dev libsodium-dev libinih-dev)
+build=(gcc libc6-dev make pkg-config binutils libfcgi-dev libjpeg62-turbo-dev libpng-dev libisal-dev libdeflate-dev
+    libwebp-dev libseccomp-dev libjansson-dev libsodium-dev libinih-dev)
 run=(nginx curl mate-backgrounds)
 tests=(check python3 python3-pytest python3-pil python3-selenium chromium chromium-driver libjpeg-turbo-progs webp
     valgrind)

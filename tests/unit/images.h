@@ -412,6 +412,7 @@ static inline enum ic_code encode_ramp(enum ic_format f, enum ic_layout layout, 
 
 static inline int run_suite(Suite *s)
 {
+    ic_init();
     SRunner *r = srunner_create(s);
     srunner_run_all(r, CK_NORMAL);
     int failed = srunner_ntests_failed(r);
