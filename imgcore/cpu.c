@@ -1,5 +1,5 @@
 /* The only file that asks the machine what it can do, and the only mutable state of imgcore: the kernel table, set once
- * by ic_init(). PIXPOOL_ISA lowers the level, so that tests run every path on one machine; it can't raise it. */
+ * by ic_kernels_choose(). PIXPOOL_ISA lowers the level, so that tests run every path on one machine; it can't raise it. */
 #include "cpu.h"
 
 #include "imgcore.h"
@@ -89,7 +89,7 @@ static enum ic_isa cpu_lowered(enum ic_isa best)
     return best;
 }
 
-void ic_init(void)
+void ic_kernels_choose(void)
 {
     chosen_level = cpu_lowered(ic_cpu_best());
     ic_kernels_init(&chosen, chosen_level);
