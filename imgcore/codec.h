@@ -129,4 +129,6 @@ extern const struct ic_codec ic_codec_jpeg, ic_codec_png, ic_codec_webp;
 const struct ic_codec *ic_codec_of(enum ic_format f);      /* NULL for IC_FORMAT_ORIGIN */
 const struct ic_codec *ic_codec_sniff(struct ic_bytes in); /* NULL: none */
 
+void ic_versions_init(void); /* what ic_versions tells; from ic_init */
+
 #endif

@@ -1,5 +1,5 @@
 /* The only file that asks the machine what it can do, and the only mutable state of imgcore: the kernel table, set once
- * by ic_init(). PIXPOOL_ISA lowers the level, so that tests run every path on one machine; it can't raise it. */
+ * by ic_kernels_choose(). PIXPOOL_ISA lowers the level, so that tests run every path on one machine; it can't raise it. */
 #include "cpu.h"
 
 #include "imgcore.h"
@@ -8,7 +8,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char *const isa_names[IC_ISAS] = { "c", "avx2" };
+static const char *const isa_names[IC_ISAS] = {
+    [IC_ISA_C] = "c",
+#if defined(__x86_64__)
+    [IC_ISA_AVX2] = "avx2",
+    [IC_ISA_AVX512] = "avx512",
+#elif defined(__aarch64__)
+    [IC_ISA_NEON] = "neon",
+#endif
+};
 
 /* In the order of struct ic_kernels. */
 static const char *const kernel_names[] = {
@@ -25,13 +33,25 @@ _Static_assert(sizeof(struct ic_kernels) == KERNELS * sizeof(kernel_fn *), "each
 static struct ic_kernels chosen;
 static enum ic_isa chosen_level;
 
+/* __builtin_cpu_supports asks xgetbv as well: a system that does not save the wide registers counts as a CPU without.
+ */
 enum ic_isa ic_cpu_best(void)
 {
 #if defined(__x86_64__)
+    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") &&
+        __builtin_cpu_supports("avx512vbmi") && __builtin_cpu_supports("avx512vnni"))
+        return IC_ISA_AVX512;
     if (__builtin_cpu_supports("avx2"))
         return IC_ISA_AVX2;
+#elif defined(__aarch64__)
+    return IC_ISA_NEON; /* part of the architecture */
 #endif
     return IC_ISA_C;
+}
+
+const char *ic_cpu_name(enum ic_isa level)
+{
+    return isa_names[level];
 }
 
 void ic_kernels_init(struct ic_kernels *k, enum ic_isa level)
@@ -39,12 +59,23 @@ void ic_kernels_init(struct ic_kernels *k, enum ic_isa level)
     ic_kernels_scale_c(k);
     ic_kernels_rows_c(k);
     ic_kernels_png_c(k);
-    if (level < IC_ISA_AVX2)
-        return;
 #if defined(__x86_64__)
-    ic_kernels_scale_avx2(k);
-    ic_kernels_rows_avx2(k);
-    ic_kernels_png_avx2(k);
+    if (level >= IC_ISA_AVX2) {
+        ic_kernels_scale_avx2(k);
+        ic_kernels_rows_avx2(k);
+        ic_kernels_png_avx2(k);
+    }
+    if (level >= IC_ISA_AVX512) {
+        ic_kernels_scale_avx512(k);
+        ic_kernels_rows_avx512(k);
+    }
+#elif defined(__aarch64__)
+    if (level >= IC_ISA_NEON) {
+        ic_kernels_scale_neon(k);
+        ic_kernels_rows_neon(k);
+    }
+#else
+    (void)level;
 #endif
 }
 
@@ -58,7 +89,7 @@ static enum ic_isa cpu_lowered(enum ic_isa best)
     return best;
 }
 
-void ic_init(void)
+void ic_kernels_choose(void)
 {
     chosen_level = cpu_lowered(ic_cpu_best());
     ic_kernels_init(&chosen, chosen_level);

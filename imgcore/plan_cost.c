@@ -12,7 +12,7 @@
 /* Milliseconds a megapixel. */
 #define MS_JPEG_ENTROPY     1.55 /* every pixel of the source, whatever the scale */
 #define MS_JPEG_IDCT        0.85 /* at 8/8; less at 4/8 and 2/8, none at 1/8 */
-#define MS_JPEG_PROGRESSIVE 9.0
+#define MS_JPEG_PROGRESSIVE 9.0  /* all scans; at 4/8 and less some are left out */
 #define MS_PNG_DECODE       6.0
 #define MS_PNG_DECODE_OTHER 19.0 /* by libpng */
 #define MS_WEBP_DECODE      6.0
@@ -34,14 +34,20 @@ static double plan_megapixels(double w, double h)
     return w * h / 1e6;
 }
 
+static double cost_entropy(const struct ic_plan *p)
+{
+    static const double share[] = { [1] = 0.15, [2] = 0.3, [4] = 0.5, [8] = 1.0 };
+
+    return p->source.progressive ? MS_JPEG_PROGRESSIVE * share[p->scale] : MS_JPEG_ENTROPY;
+}
+
 static double cost_decode(const struct ic_plan *p)
 {
     double mp = plan_megapixels(p->source.width, p->source.height);
 
     switch (p->source.format) {
     case IC_FORMAT_JPEG:
-        return mp * ((p->source.progressive ? MS_JPEG_PROGRESSIVE : MS_JPEG_ENTROPY) +
-                     MS_JPEG_IDCT * log2((double)p->scale) / 3.0);
+        return mp * (cost_entropy(p) + MS_JPEG_IDCT * log2((double)p->scale) / 3.0);
     case IC_FORMAT_PNG:
         return mp * (p->source.progressive || p->source.palette || p->source.depth != 8 ? MS_PNG_DECODE_OTHER
                                                                                         : MS_PNG_DECODE);

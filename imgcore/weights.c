@@ -13,10 +13,11 @@
 
 /* ---- filters ---- */
 
-/* sin(pi x) for |x| <= 3 by its Taylor series around the nearest integer; error below 1e-11, weights need 1e-5. */
-static double weights_sinpi(double x)
+/* sin(pi x) for 0 <= x <= 3 by its Taylor series around the nearest integer; error below 1e-11, weights need 1e-5. */
+static inline double weights_sinpi(double x)
 {
-    double n = floor(x + 0.5), t = (x - n) * 3.14159265358979323846, u = t * t;
+    int n = (int)(x + 0.5);
+    double t = (x - n) * 3.14159265358979323846, u = t * t;
     double s = -1.0 / 1307674368000.0;
 
     s = s * u + 1.0 / 6227020800.0;
@@ -26,7 +27,7 @@ static double weights_sinpi(double x)
     s = s * u + 1.0 / 120.0;
     s = s * u - 1.0 / 6.0;
     s = s * u + 1.0;
-    return (int)n & 1 ? -t * s : t * s;
+    return (1 - 2 * (n & 1)) * t * s;
 }
 
 /* sinc(x) sinc(x / a) from one sine: that of x follows from that of x / a, as sin 2u = 2 sin u cos u and
@@ -254,19 +255,50 @@ static void draft_order(struct draft *d)
     }
 }
 
-/* One block: the struct, then the weights, then first, then len. */
+/* How far the last of `group` outputs begins behind the first, at most. */
+static uint32_t draft_reach(const struct draft *d, uint32_t group)
+{
+    uint32_t reach = 0, n = d->axis->dst_n;
+
+    for (uint32_t i = 0; i < n; i += group) {
+        uint32_t last = n - i < group ? n - 1 : i + group - 1, r = d->first[last] - d->first[i];
+
+        reach = r > reach ? r : reach;
+    }
+    return reach;
+}
+
+static bool weights_turned(const struct ic_weights *w)
+{
+    return w->taps.reach8 <= IC_TAPS_REACH8;
+}
+
+/* One block: the struct, then the weights, then those turned, if any, then first, then len. */
 static size_t weights_bytes(const struct ic_weights *w)
 {
     size_t n = weights_group(w->axis.dst_n, IC_TAPS_GROUP);
+    size_t taps = w->taps.stride + (weights_turned(w) ? 2 * w->taps.pairs : 0);
 
-    return ic_stride(sizeof(*w)) + n * (w->taps.stride * sizeof(int16_t) + sizeof(int32_t) + sizeof(uint32_t));
+    return ic_stride(sizeof(*w)) + n * (taps * sizeof(int16_t) + sizeof(int32_t) + sizeof(uint32_t));
+}
+
+static void weights_turn(int16_t *turned, const struct ic_taps *t)
+{
+    for (uint32_t i = 0; i < t->n; i++) {
+        const int16_t *w = t->w + (size_t)i * t->stride;
+        int16_t *to = turned + ((size_t)(i / IC_TAPS_GROUP) * t->pairs * IC_TAPS_GROUP + i % IC_TAPS_GROUP) * 2;
+
+        for (uint32_t k = 0; k < t->pairs; k++, to += 2 * IC_TAPS_GROUP)
+            memcpy(to, w + 2 * k, 2 * sizeof(*to));
+    }
 }
 
 static void weights_pack(struct ic_weights *w, const struct draft *d)
 {
     size_t n = weights_group(d->axis->dst_n, IC_TAPS_GROUP), stride = w->taps.stride;
     int16_t *taps = (int16_t *)(void *)((char *)w + ic_stride(sizeof(*w)));
-    int32_t *first = (int32_t *)(void *)(taps + n * stride);
+    int16_t *turned = taps + n * stride;
+    int32_t *first = (int32_t *)(void *)(turned + (weights_turned(w) ? 2 * n * w->taps.pairs : 0));
     uint32_t *len = (uint32_t *)(void *)(first + n);
 
     for (uint32_t i = 0; i < d->axis->dst_n; i++) {
@@ -278,6 +310,10 @@ static void weights_pack(struct ic_weights *w, const struct draft *d)
     w->taps.w = taps;
     w->taps.first = first;
     w->len = len;
+    if (weights_turned(w)) {
+        weights_turn(turned, &w->taps);
+        w->taps.turned = turned;
+    }
 }
 
 static struct ic_weights *weights_of(struct ic_mem *m, const struct draft *d)
@@ -290,6 +326,10 @@ static struct ic_weights *weights_of(struct ic_mem *m, const struct draft *d)
     }
     h.taps.n = d->axis->dst_n;
     h.taps.stride = (uint32_t)weights_group(h.max_len, 8);
+    h.taps.pairs = (h.max_len + 1) / 2;
+    h.taps.reach4 = draft_reach(d, 4);
+    h.taps.reach8 = draft_reach(d, 8);
+    h.taps.reach16 = draft_reach(d, 16);
     h.copy = h.max_len == 1;
     w = ic_calloc(m, weights_bytes(&h));
     if (w) {

@@ -14,15 +14,24 @@
 #define IC_WEIGHT_BITS 14
 
 /* Outputs are made this many at a time; arrays of struct ic_taps are padded to a multiple of it. */
-#define IC_TAPS_GROUP 8
+#define IC_TAPS_GROUP 16
 
 /* Which samples make each output of a row, and how much of each. */
 struct ic_taps {
-    const int32_t *first; /* first sample of the window; n rounded up to IC_TAPS_GROUP of them */
+    const int32_t *first; /* first sample of the window, never decreasing; n rounded up to IC_TAPS_GROUP of them */
     const int16_t *w;     /* stride weights an output, zeros beyond its window */
     uint32_t n;           /* outputs */
     uint32_t stride;      /* multiple of 8 */
+
+    /* The same weights as they suit a vector whose lanes are outputs: by group, by pair of taps, by output, two each;
+     * pairs <= stride / 2. NULL where windows are too far apart for any kernel to load several at once. */
+    const int16_t *turned;
+    uint32_t pairs;
+    uint32_t reach4, reach8, reach16; /* how far the last of so many outputs begins behind the first, at most */
 };
+
+/* turned is made up to this reach8: 64 bytes hold the first two taps of eight outputs. */
+#define IC_TAPS_REACH8 62
 
 /* The filters of PNG, numbered as in the file. */
 enum { IC_PNG_NONE, IC_PNG_SUB, IC_PNG_UP, IC_PNG_AVERAGE, IC_PNG_PAETH };
@@ -40,7 +49,8 @@ struct ic_kernels {
      * readable and dst writable up to n rounded up to 32. taps >= 1. */
     void (*vscale_u8)(uint8_t *dst, const uint8_t *const *rows, const int16_t *w, uint32_t taps, size_t n);
 
-    /* One plane's row to t->n outputs. src is readable up to the largest first + stride. Writes exactly n bytes. */
+    /* One plane's row to t->n outputs. src is readable up to the largest first + stride + 64. Writes exactly n bytes.
+     */
     void (*hscale_u8)(uint8_t *dst, const uint8_t *src, const struct ic_taps *t);
 
     /* n packed pixels to one row a channel, and back. */
@@ -82,6 +92,10 @@ void ic_kernels_rows_c(struct ic_kernels *k);
 void ic_kernels_png_c(struct ic_kernels *k);
 void ic_kernels_scale_avx2(struct ic_kernels *k);
 void ic_kernels_rows_avx2(struct ic_kernels *k);
+void ic_kernels_scale_avx512(struct ic_kernels *k);
+void ic_kernels_rows_avx512(struct ic_kernels *k);
+void ic_kernels_scale_neon(struct ic_kernels *k);
+void ic_kernels_rows_neon(struct ic_kernels *k);
 void ic_kernels_png_avx2(struct ic_kernels *k);
 
 /* The reference's row kernels by name: faster versions end their rows with them. */
@@ -95,6 +109,8 @@ void ic_premultiply_greya_c(uint8_t *dst, const uint8_t *src, size_t n);
 void ic_premultiply_rgba_c(uint8_t *dst, const uint8_t *src, size_t n);
 void ic_unpremultiply_c(uint8_t *colour, const uint8_t *alpha, size_t n);
 void ic_ycc_rgb_c(uint8_t *const *p, size_t n);
+/* For windows that are too far apart for AVX-512's way. */
+void ic_hscale_u8_avx2(uint8_t *dst, const uint8_t *src, const struct ic_taps *t);
 void ic_png_unsub_c(uint8_t *dst, const uint8_t *src, size_t n, size_t bpp);
 void ic_png_unup_c(uint8_t *dst, const uint8_t *src, const uint8_t *above, size_t n);
 void ic_png_unaverage_c(uint8_t *dst, const uint8_t *src, const uint8_t *above, size_t n, size_t bpp);

@@ -149,20 +149,30 @@ static void premultiply_greya_avx2(uint8_t *dst, const uint8_t *src, size_t n)
 }
 
 /* Even bytes (R, B) and odd bytes (G, A) apart; A is multiplied by 255, which leaves it as it is. */
-static void premultiply_rgba_avx2(uint8_t *dst, const uint8_t *src, size_t n)
+static inline __m256i premultiplied(__m256i v)
 {
     const __m256i low = _mm256_set1_epi16(0xff), opaque = _mm256_set1_epi32(0x00ff0000);
     const __m256i alpha = _mm256_setr_epi8(3, -1, 3, -1, 7, -1, 7, -1, 11, -1, 11, -1, 15, -1, 15, -1, 3, -1, 3, -1, 7,
                                            -1, 7, -1, 11, -1, 11, -1, 15, -1, 15, -1);
+    __m256i a = _mm256_shuffle_epi8(v, alpha);
+    __m256i rb = mul255(_mm256_and_si256(v, low), a);
+    __m256i ga = mul255(_mm256_srli_epi16(v, 8), _mm256_or_si256(a, opaque));
+
+    return _mm256_or_si256(rb, _mm256_slli_epi16(ga, 8));
+}
+
+/* Most pixels of most pictures with alpha are opaque. */
+static void premultiply_rgba_avx2(uint8_t *dst, const uint8_t *src, size_t n)
+{
+    const __m256i colour = _mm256_set1_epi32(0x00ffffff), all = _mm256_set1_epi8(-1);
     size_t i = 0;
 
     for (; i + 8 <= n; i += 8) {
         __m256i v = _mm256_loadu_si256((const __m256i *)(src + 4 * i));
-        __m256i a = _mm256_shuffle_epi8(v, alpha);
-        __m256i rb = mul255(_mm256_and_si256(v, low), a);
-        __m256i ga = mul255(_mm256_srli_epi16(v, 8), _mm256_or_si256(a, opaque));
 
-        _mm256_storeu_si256((__m256i *)(dst + 4 * i), _mm256_or_si256(rb, _mm256_slli_epi16(ga, 8)));
+        if (!_mm256_testc_si256(_mm256_or_si256(v, colour), all))
+            v = premultiplied(v);
+        _mm256_storeu_si256((__m256i *)(dst + 4 * i), v);
     }
     ic_premultiply_rgba_c(dst + 4 * i, src + 4 * i, n - i);
 }

@@ -2,8 +2,8 @@
  *
  * Vertical: the bytes of two rows are interleaved and widened, so that a pair of taps is one multiply-add; two output
  * rows a load, a quarter faster in a prototype, would need two windows in step and is left out until it is missed.
- * Horizontal: windows are short and their starts irregular, so each output gathers its own window and eight sums are
- * reduced together at the end. */
+ * Horizontal, up to a shrink of 4.6: lanes are outputs and each pair of taps is one shuffle of what four neighbours
+ * load together, which needs no sum across lanes. Beyond that each output loads its own window. */
 #include "kernels.h"
 
 #include <immintrin.h>
@@ -96,82 +96,126 @@ static void vscale_u8_avx2(uint8_t *dst, const uint8_t *const *rows, const int16
         vscale_32(dst, rows, w, taps, i);
 }
 
-/* The sums of eight vectors of eight, in order. */
-static inline __m256i hscale_reduce(const __m256i a[8])
+/* 16 sums as bytes; the first eight in a. */
+static inline __m128i hscale_pack(__m256i a, __m256i b)
 {
-    __m256i l = _mm256_hadd_epi32(_mm256_hadd_epi32(a[0], a[1]), _mm256_hadd_epi32(a[2], a[3]));
-    __m256i h = _mm256_hadd_epi32(_mm256_hadd_epi32(a[4], a[5]), _mm256_hadd_epi32(a[6], a[7]));
+    __m256i v = _mm256_packs_epi32(_mm256_srai_epi32(a, IC_WEIGHT_BITS), _mm256_srai_epi32(b, IC_WEIGHT_BITS));
 
-    return _mm256_add_epi32(_mm256_permute2x128_si256(l, h, 0x20), _mm256_permute2x128_si256(l, h, 0x31));
+    v = _mm256_permute4x64_epi64(v, 0xd8);
+    return _mm_packus_epi16(_mm256_castsi256_si128(v), _mm256_extracti128_si256(v, 1));
 }
 
-/* Eight rounded and clamped bytes. */
-static inline uint64_t hscale_pack(__m256i sums)
-{
-    __m256i v = _mm256_srai_epi32(_mm256_add_epi32(sums, _mm256_set1_epi32(ROUND)), IC_WEIGHT_BITS);
-    __m128i s = _mm_packs_epi32(_mm256_castsi256_si128(v), _mm256_extracti128_si256(v, 1));
+/* ---- windows near each other: lanes are outputs ---- */
 
-    return (uint64_t)_mm_cvtsi128_si64(_mm_packus_epi16(s, s));
+/* Eight outputs: where each lane of four begins to load, and which bytes of that load are each output's two. */
+struct near8 {
+    const uint8_t *lo, *hi;
+    __m256i pick;
+};
+
+/* A pair's bytes are d and d + 1, each with a zero (index 0x80) above. */
+static inline struct near8 near8_at(const uint8_t *src, const int32_t *first)
+{
+    __m256i f = _mm256_loadu_si256((const __m256i *)first);
+    __m256i d = _mm256_sub_epi32(f, _mm256_shuffle_epi32(f, 0));
+    __m256i both = _mm256_or_si256(d, _mm256_slli_epi32(d, 16));
+
+    return (struct near8){ src + first[0], src + first[4],
+                           _mm256_add_epi32(both, _mm256_set1_epi32((int32_t)0x80018000u)) };
 }
 
-static inline __m256i hscale_window(const uint8_t *s, const int16_t *w, uint32_t stride)
+static inline __m256i near8_pair(const struct near8 *g, uint32_t k, const int16_t *w)
 {
-    __m256i acc = _mm256_setzero_si256();
+    __m128i lo = _mm_loadu_si128((const __m128i *)(g->lo + 2 * k));
+    __m128i hi = _mm_loadu_si128((const __m128i *)(g->hi + 2 * k));
+    __m256i px = _mm256_inserti128_si256(_mm256_castsi128_si256(lo), hi, 1);
+
+    return _mm256_madd_epi16(_mm256_shuffle_epi8(px, g->pick), _mm256_loadu_si256((const __m256i *)w));
+}
+
+static inline __m128i hscale_near(const uint8_t *src, const struct ic_taps *t, uint32_t i)
+{
+    const struct near8 a = near8_at(src, t->first + i), b = near8_at(src, t->first + i + 8);
+    const int16_t *w = t->turned + 2 * (size_t)i * t->pairs;
+    __m256i sum_a = _mm256_set1_epi32(ROUND), sum_b = sum_a;
+
+    for (uint32_t k = 0; k < t->pairs; k++, w += 2 * IC_TAPS_GROUP) {
+        sum_a = _mm256_add_epi32(sum_a, near8_pair(&a, k, w));
+        sum_b = _mm256_add_epi32(sum_b, near8_pair(&b, k, w + IC_TAPS_GROUP));
+    }
+    return hscale_pack(sum_a, sum_b);
+}
+
+/* ---- windows far apart: lanes are taps ---- */
+
+static inline __m256i far_16(__m256i acc, const uint8_t *s, const int16_t *w)
+{
+    __m256i px = _mm256_cvtepu8_epi16(_mm_loadu_si128((const __m128i *)s));
+
+    return _mm256_add_epi32(acc, _mm256_madd_epi16(px, _mm256_loadu_si256((const __m256i *)w)));
+}
+
+static inline __m256i far_8(__m256i acc, const uint8_t *s, const int16_t *w)
+{
+    __m128i px = _mm_cvtepu8_epi16(_mm_loadl_epi64((const __m128i *)s));
+
+    return _mm256_add_epi32(acc, _mm256_zextsi128_si256(_mm_madd_epi16(px, _mm_loadu_si128((const __m128i *)w))));
+}
+
+/* Four outputs, each the sum of two lanes: of element 0 and 4, 1 and 5, .. */
+static inline __m256i far_four(const uint8_t *src, const struct ic_taps *t, uint32_t i)
+{
+    const uint8_t *s[4] = { src + t->first[i], src + t->first[i + 1], src + t->first[i + 2], src + t->first[i + 3] };
+    const int16_t *w = t->w + (size_t)i * t->stride;
+    const size_t next = t->stride;
+    __m256i a = _mm256_setzero_si256(), b = a, c = a, d = a;
     uint32_t k = 0;
 
-    for (; k + 16 <= stride; k += 16) {
-        __m256i px = _mm256_cvtepu8_epi16(_mm_loadu_si128((const __m128i *)(s + k)));
-
-        acc = _mm256_add_epi32(acc, _mm256_madd_epi16(px, _mm256_loadu_si256((const __m256i *)(w + k))));
+    for (; k + 16 <= t->stride; k += 16, w += 16) {
+        a = far_16(a, s[0] + k, w);
+        b = far_16(b, s[1] + k, w + next);
+        c = far_16(c, s[2] + k, w + 2 * next);
+        d = far_16(d, s[3] + k, w + 3 * next);
     }
-    if (k < stride) {
-        __m128i px = _mm_cvtepu8_epi16(_mm_loadl_epi64((const __m128i *)(s + k)));
-        __m128i sum = _mm_madd_epi16(px, _mm_loadu_si128((const __m128i *)(w + k)));
-
-        acc = _mm256_add_epi32(acc, _mm256_zextsi128_si256(sum));
+    if (k < t->stride) {
+        a = far_8(a, s[0] + k, w);
+        b = far_8(b, s[1] + k, w + next);
+        c = far_8(c, s[2] + k, w + 2 * next);
+        d = far_8(d, s[3] + k, w + 3 * next);
     }
-    return acc;
+    return _mm256_hadd_epi32(_mm256_hadd_epi32(a, b), _mm256_hadd_epi32(c, d));
 }
 
-static uint64_t hscale_group(const uint8_t *src, const struct ic_taps *t, uint32_t i)
+static inline __m256i far_eight(const uint8_t *src, const struct ic_taps *t, uint32_t i)
 {
-    __m256i acc[8];
+    __m256i l = far_four(src, t, i), h = far_four(src, t, i + 4);
+    __m256i sum = _mm256_add_epi32(_mm256_permute2x128_si256(l, h, 0x20), _mm256_permute2x128_si256(l, h, 0x31));
 
-    for (uint32_t j = 0; j < 8; j++)
-        acc[j] = hscale_window(src + t->first[i + j], t->w + (size_t)(i + j) * t->stride, t->stride);
-    return hscale_pack(hscale_reduce(acc));
+    return _mm256_add_epi32(sum, _mm256_set1_epi32(ROUND));
 }
 
-/* Windows of up to eight taps, as near 1:1 and in enlarging: two outputs share a vector. */
-static inline __m256i hscale_two(const uint8_t *src, const struct ic_taps *t, uint32_t i)
+static inline void hscale_store(uint8_t *dst, __m128i px, uint32_t n)
 {
-    __m128i a = _mm_loadl_epi64((const __m128i *)(src + t->first[i]));
-    __m128i b = _mm_loadl_epi64((const __m128i *)(src + t->first[i + 1]));
-    __m256i px = _mm256_cvtepu8_epi16(_mm_unpacklo_epi64(a, b));
-
-    return _mm256_madd_epi16(px, _mm256_loadu_si256((const __m256i *)(t->w + (size_t)i * 8)));
+    if (n >= 16)
+        _mm_storeu_si128((__m128i *)dst, px);
+    else
+        memcpy(dst, &px, n);
 }
 
-static uint64_t hscale_group8(const uint8_t *src, const struct ic_taps *t, uint32_t i)
+/* A load of 16 bytes holds the pairs of four outputs that begin within 14. */
+void ic_hscale_u8_avx2(uint8_t *dst, const uint8_t *src, const struct ic_taps *t)
 {
-    __m256i a = _mm256_hadd_epi32(hscale_two(src, t, i), hscale_two(src, t, i + 2));
-    __m256i b = _mm256_hadd_epi32(hscale_two(src, t, i + 4), hscale_two(src, t, i + 6));
-    __m256i s = _mm256_hadd_epi32(a, b); /* outputs 0 2 4 6 | 1 3 5 7 */
-
-    return hscale_pack(_mm256_permutevar8x32_epi32(s, _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7)));
-}
-
-static void hscale_u8_avx2(uint8_t *dst, const uint8_t *src, const struct ic_taps *t)
-{
-    for (uint32_t i = 0; i < t->n; i += 8) {
-        uint64_t px = t->stride == 8 ? hscale_group8(src, t, i) : hscale_group(src, t, i);
-
-        memcpy(dst + i, &px, t->n - i < 8 ? t->n - i : 8);
+    if (t->turned && t->reach4 <= 14) {
+        for (uint32_t i = 0; i < t->n; i += 16)
+            hscale_store(dst + i, hscale_near(src, t, i), t->n - i);
+        return;
     }
+    for (uint32_t i = 0; i < t->n; i += 16)
+        hscale_store(dst + i, hscale_pack(far_eight(src, t, i), far_eight(src, t, i + 8)), t->n - i);
 }
 
 void ic_kernels_scale_avx2(struct ic_kernels *k)
 {
     k->vscale_u8 = vscale_u8_avx2;
-    k->hscale_u8 = hscale_u8_avx2;
+    k->hscale_u8 = ic_hscale_u8_avx2;
 }

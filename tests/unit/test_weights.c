@@ -34,6 +34,22 @@ static const int16_t *row(const struct ic_weights *w, uint32_t i)
     return w->taps.w + (size_t)i * w->taps.stride;
 }
 
+/* The table for kernels whose lanes are outputs says the same as the plain one. */
+static void check_turned(const struct ic_taps *t)
+{
+    ck_assert_uint_le(2 * t->pairs, t->stride);
+    for (uint32_t i = 0; i < t->n; i++) {
+        ck_assert_int_le(t->first[i] - t->first[i / 4 * 4], (int)t->reach4);
+        ck_assert_int_le(t->first[i] - t->first[i / 8 * 8], (int)t->reach8);
+        ck_assert_int_le(t->first[i] - t->first[i / 16 * 16], (int)t->reach16);
+        for (uint32_t k = 0; k < t->stride && t->turned; k++) {
+            uint32_t at = (i / IC_TAPS_GROUP * t->pairs + k / 2) * IC_TAPS_GROUP + i % IC_TAPS_GROUP;
+            ck_assert_int_eq(t->w[i * t->stride + k], k / 2 < t->pairs ? t->turned[2 * at + k % 2] : 0);
+        }
+    }
+    ck_assert(!t->turned == (t->reach8 > IC_TAPS_REACH8));
+}
+
 /* What every table must be, whatever the axis. */
 static void check_table(const struct ic_weights *w)
 {
@@ -53,6 +69,7 @@ static void check_table(const struct ic_weights *w)
         ck_assert_int_eq(sum, 1 << IC_WEIGHT_BITS);
     }
     ck_assert_int_eq(w->taps.first[0], 0);
+    check_turned(&w->taps);
 }
 
 /* The mean position that output i's weights look at, in source samples. */
