@@ -300,28 +300,28 @@ def test_a_slow_reader_gets_everything(hasty):
 # ---- smuggling -------------------------------------------------------------------------------------------------
 
 
-def offsets():
-    """Around what libfcgi reads at a time (8 KB), record sizes, and the drain's 64 KB."""
-    near = [8192 * k + d for k in (1, 2, 8) for d in range(-40, 41, 8)]
-    return sorted({0, 1, 7, 8, 100, 4096, 65528, 65535, 70000, *near})
-
-
-@pytest.mark.parametrize("method, uri", [("GET", "/healthz"), ("POST", "/nowhere"), ("POST", "/healthz")])
-def test_no_part_of_a_body_becomes_a_request(hasty, method, uri):
-    """The body of a request that nobody reads holds whole FastCGI requests, at many offsets and with every
-    CONTENT_LENGTH: there must be one answer, to the outer request, and the end."""
+@pytest.mark.parametrize(
+    "method, uri, claim",
+    [("GET", "/healthz", None), ("GET", "/healthz", 0), ("POST", "/nowhere", "auto"), ("POST", "/healthz", 100)],
+)
+def test_no_part_of_a_body_becomes_a_request(hasty, method, uri, claim):
+    """The body of a request that nobody asked for holds whole FastCGI requests one behind the other, at every offset:
+    wherever reading stops, in one of the cases a request begins there. It must never be served."""
     inner = request("/img/photo.jpg?w=11", keep=True)
-    for offset in offsets():
-        for claim in ("auto", None, 0, offset):
-            body = b"\0" * offset + inner * 3
-            with Client(hasty.socket) as c:
-                try:
-                    c.send(request(uri, method, body, keep=True, length=claim))
-                except ConnectionError:
-                    pass  # it has answered and gone
-                r = c.read_response()
-                assert r.headers["content-type"] != "image/jpeg"
-                assert c.closed(2), (offset, claim)
+    for shift in range(len(inner)):
+        size = 150_000 if shift % 8 == 0 else 20_000
+        body = (b"\0" * shift + inner * (size // len(inner) + 1))[:size]
+        with Client(hasty.socket) as c:
+            try:
+                c.send(request(uri, method, body, keep=True, length=claim))
+            except ConnectionError:
+                pass  # it has answered and gone
+            assert c.read_response().headers["content-type"] != "image/jpeg"
+            try:  # what is small is read, and the connection kept
+                assert c.ask("/healthz").headers["content-type"] != "image/jpeg", shift
+            except (Closed, ConnectionError):
+                pass
+    assert "size=11x" not in hasty.log()
 
 
 def test_no_part_of_an_upload_becomes_a_request(hasty, photo):
