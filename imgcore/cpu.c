@@ -20,8 +20,9 @@ static const char *const isa_names[IC_ISAS] = {
 
 /* In the order of struct ic_kernels. */
 static const char *const kernel_names[] = {
-    "vscale_u8",   "hscale_u8",   "deinterleave2",     "deinterleave3",    "deinterleave4", "interleave2",
-    "interleave3", "interleave4", "premultiply_greya", "premultiply_rgba", "unpremultiply", "ycc_rgb",
+    "vscale_u8",        "vscale2_u8",    "hscale_u8",   "deinterleave2", "deinterleave3",
+    "deinterleave4",    "interleave2",   "interleave3", "interleave4",   "premultiply_greya",
+    "premultiply_rgba", "unpremultiply", "ycc_rgb",
 };
 #define KERNELS (sizeof(kernel_names) / sizeof(kernel_names[0]))
 

@@ -39,6 +39,11 @@ struct ic_kernels {
      * readable and dst writable up to n rounded up to 32. taps >= 1. */
     void (*vscale_u8)(uint8_t *dst, const uint8_t *const *rows, const int16_t *w, uint32_t taps, size_t n);
 
+    /* Two such rows at once, from all rows that either of them uses: taps weights for each, zeros outside of its
+     * window. What is loaded and widened serves both, which is most of the work. taps is even. */
+    void (*vscale2_u8)(uint8_t *const dst[2], const uint8_t *const *rows, const int16_t *const w[2], uint32_t taps,
+                       size_t n);
+
     /* One plane's row to t->n outputs. src is readable up to the largest first + stride + 64. Writes exactly n bytes.
      */
     void (*hscale_u8)(uint8_t *dst, const uint8_t *src, const struct ic_taps *t);
