@@ -22,7 +22,7 @@ static const char *const isa_names[IC_ISAS] = {
 static const char *const kernel_names[] = {
     "vscale_u8",        "vscale2_u8",    "hscale_u8",   "deinterleave2", "deinterleave3",
     "deinterleave4",    "interleave2",   "interleave3", "interleave4",   "premultiply_greya",
-    "premultiply_rgba", "unpremultiply", "ycc_rgb",
+    "premultiply_rgba", "unpremultiply", "ycc_rgb",     "transpose16",
 };
 #define KERNELS (sizeof(kernel_names) / sizeof(kernel_names[0]))
 

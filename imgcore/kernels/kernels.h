@@ -64,6 +64,9 @@ struct ic_kernels {
 
     /* Three planes in place: full range BT.601 (JFIF 1.02, section 7) to R, G, B. */
     void (*ycc_rgb)(uint8_t *const *p, size_t n);
+
+    /* Sixteen rows of n bytes to n rows of sixteen, step bytes apart: dst[x * step + r] = src[r][x]. */
+    void (*transpose16)(uint8_t *dst, ptrdiff_t step, const uint8_t *const src[16], size_t n);
 };
 
 /* Each sets the kernels it has and leaves the rest. */
@@ -87,6 +90,8 @@ void ic_premultiply_greya_c(uint8_t *dst, const uint8_t *src, size_t n);
 void ic_premultiply_rgba_c(uint8_t *dst, const uint8_t *src, size_t n);
 void ic_unpremultiply_c(uint8_t *colour, const uint8_t *alpha, size_t n);
 void ic_ycc_rgb_c(uint8_t *const *p, size_t n);
+/* Columns [from, n) only. */
+void ic_transpose16_rest_c(uint8_t *dst, ptrdiff_t step, const uint8_t *const src[16], size_t from, size_t n);
 /* For windows that are too far apart for AVX-512's way. */
 void ic_hscale_u8_avx2(uint8_t *dst, const uint8_t *src, const struct ic_taps *t);
 

@@ -214,6 +214,21 @@ static void case_ycc_rgb(const struct ic_kernels *k, struct strip *out, struct s
     k->ycc_rgb(p, out->n);
 }
 
+/* Down the strip, or up it. */
+static void case_transpose16(const struct ic_kernels *k, struct strip *out, struct strip *in, struct random *r)
+{
+    const uint8_t *src[16];
+    ptrdiff_t step = 16 + (ptrdiff_t)random_below(r, 40);
+    size_t room = sizeof out->row - 2 * GUARD - 64, n = out->n;
+    for (int y = 0; y < 16; y++)
+        src[y] = strip_px(in, y);
+    n = n < room / (size_t)step ? n : room / (size_t)step;
+    if (n > 0 && random_below(r, 2))
+        k->transpose16(strip_px(out, 0) + (ptrdiff_t)(n - 1) * step, -step, src, n);
+    else
+        k->transpose16(strip_px(out, 0), step, src, n);
+}
+
 static const struct {
     const char *name;
     kernel_case *run;
@@ -231,6 +246,7 @@ static const struct {
     { "premultiply_rgba", case_premultiply_rgba },
     { "unpremultiply", case_unpremultiply },
     { "ycc_rgb", case_ycc_rgb },
+    { "transpose16", case_transpose16 },
 };
 
 #define CASES ((int)(sizeof cases / sizeof *cases))
