@@ -7,7 +7,10 @@
 
 BUILD ?= build
 CC ?= cc
-PKGS := libjpeg libpng libwebp libwebpdemux libseccomp jansson libsodium inih
+# What is done, in a word and a name; V=1 shows the commands.
+Q := $(if $(V),,@)
+say = $(if $(V),@:,@printf '  %-5s %s\n' $(1) $@)
+PKGS := libjpeg libpng libisal libdeflate libwebp libwebpdemux libseccomp jansson libsodium inih
 OPT ?= -O2 -g
 WARN := -Wall -Wextra -Wshadow -Wconversion -Wvla -Werror
 CPPFLAGS += -D_GNU_SOURCE $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
@@ -30,16 +33,19 @@ UNIT_BIN := $(patsubst %.c,$(BUILD)/%,$(UNIT_SRC))
 all: $(BUILD)/pixpool ## build pixpool
 
 $(BUILD)/pixpool: $(BUILD)/fcgi/main.o $(BUILD)/libfcgiapp.a $(BUILD)/libimgcore.a
-	$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+	$(call say,LINK)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 $(BUILD)/test/pixpool: $(BUILD)/test/fcgi/main.o $(BUILD)/test/libfcgiapp.a $(BUILD)/test/libimgcore.a
-	$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+	$(call say,LINK)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
 $(BUILD)/libimgcore.a: $(call objs,$(BUILD),$(IMGCORE_SRC))
 $(BUILD)/libfcgiapp.a: $(call objs,$(BUILD),$(FCGI_SRC))
 $(BUILD)/test/libimgcore.a: $(call objs,$(BUILD)/test,$(IMGCORE_SRC))
 $(BUILD)/test/libfcgiapp.a: $(call objs,$(BUILD)/test,$(FCGI_SRC))
 %.a:
-	rm -f $@ && $(AR) rcs $@ $^
+	$(call say,AR)
+	$(Q)rm -f $@ && $(AR) rcs $@ $^
 
 # A kernel's file name ends in its ISA, which decides its flags; cpu.c asks for all of them before it calls one.
 $(BUILD)/%_avx2.o $(BUILD)/test/%_avx2.o: CFLAGS += -mavx2 -O3
@@ -49,17 +55,20 @@ $(BUILD)/%_c.o $(BUILD)/test/%_c.o: CFLAGS += -O3
 
 $(BUILD)/test/%.o: %.c
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) -DPIXPOOL_TEST_OPS $(CFLAGS) -MMD -MP -c -o $@ $<
+	$(call say,CC)
+	$(Q)$(CC) $(CPPFLAGS) -DPIXPOOL_TEST_OPS $(CFLAGS) -MMD -MP -c -o $@ $<
 $(BUILD)/%.o: %.c
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
+	$(call say,CC)
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
 
 # Objects of tests are kept, as all others are.
 .SECONDARY:
 
 # Unit tests: one program a module, Check inside.
 $(BUILD)/tests/%: $(BUILD)/tests/%.o $(BUILD)/libfcgiapp.a $(BUILD)/libimgcore.a
-	$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS) $(shell pkg-config --libs check)
+	$(call say,LINK)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS) $(shell pkg-config --libs check)
 
 -include $(shell find $(BUILD) -type f -name '*.d' 2>/dev/null)
 
@@ -69,19 +78,20 @@ PORT ?= 8080
 RUN_DIR ?= $(BUILD)/run
 IMAGES ?= /usr/share/backgrounds/mate
 FUZZ_SECONDS ?= 30
+JOBS ?= $(shell nproc)
 export BUILD
 
 .PHONY: run
 run: ## start pixpool and its page; PORT=8080 RUN_DIR=build/run IMAGES=directory
 	@tools/deps.sh run
-	@$(MAKE) --no-print-directory all
+	@$(MAKE) --no-print-directory -j$(JOBS) all
 	@PORT='$(PORT)' RUN_DIR='$(RUN_DIR)' IMAGES='$(IMAGES)' exec tools/run.sh
 
 .PHONY: test programs
 programs: $(BUILD)/pixpool $(BUILD)/test/pixpool $(UNIT_BIN)
 test: ## build and run every test; SUITES="tests/unit tests/browser" for some
 	@tools/deps.sh test
-	@$(MAKE) --no-print-directory programs
+	@$(MAKE) --no-print-directory -j$(JOBS) programs
 	@tools/test.sh $(SUITES)
 
 # Sanitizers: builds of their own; the browser would add nothing.
@@ -105,7 +115,7 @@ bench-kernels: ## Mpixel/s of every kernel at every level, whole resizes beside 
 .PHONY: check-qemu
 check-qemu: ## the same output on every CPU; kernel tests on AArch64
 	@tools/deps.sh qemu
-	@$(MAKE) --no-print-directory all
+	@$(MAKE) --no-print-directory -j$(JOBS) all
 	@tools/check_qemu.sh
 
 # Fuzzing: everything built by clang, once, then each target for a while. gcc's build is the one that judges warnings.
@@ -115,12 +125,26 @@ FUZZ_BIN := $(patsubst %.c,$(BUILD)/%,$(FUZZ_SRC))
 .PHONY: fuzz fuzz-programs
 fuzz: ## run every fuzz target for FUZZ_SECONDS=30
 	@tools/deps.sh dev
-	@$(MAKE) --no-print-directory fuzz-programs BUILD=build/fuzz CC=clang OPT="-O1 -g" WARN= \
-	    SANITIZE="-fsanitize=address,fuzzer-no-link"
+	@$(MAKE) --no-print-directory -j$(JOBS) fuzz-programs BUILD=build/fuzz CC=clang OPT="-O1 -g" WARN= \
+	    SANITIZE="-fsanitize=address,undefined,fuzzer-no-link -fno-sanitize-recover=undefined"
 	@BUILD=build/fuzz FUZZ_SECONDS=$(FUZZ_SECONDS) tools/fuzz.sh
 fuzz-programs: $(FUZZ_BIN)
 $(BUILD)/tests/fuzz/fuzz_%: $(BUILD)/tests/fuzz/fuzz_%.o $(BUILD)/libfcgiapp.a $(BUILD)/libimgcore.a
 	$(CC) $(LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(LDLIBS)
+
+# Measured, never asserted: ratios of one interleaved run.
+PHOTOS ?= $(wildcard ../shared/photos)
+
+.PHONY: bench bench-peers
+bench: ## CPU time and quality against sharp, libvips and Pillow; BENCH="--tasks fit800 --photos 2" PHOTOS=folder
+	@tools/deps.sh bench
+	@$(MAKE) --no-print-directory -j$(JOBS) all
+	@PHOTOS='$(PHOTOS)' tools/bench.sh $(BENCH)
+bench-peers: ## what slow and silent peers cost everybody else
+	@tools/deps.sh test
+	@$(MAKE) --no-print-directory -j$(JOBS) all
+	@mkdir -p $(BUILD)/bench
+	@PIXPOOL_BUILD=$(BUILD) /usr/bin/python3 -B tests/bench/slow_peers.py --json $(BUILD)/bench/peers.json
 
 C_FILES = $(shell find imgcore fcgi tests -name '*.[ch]')
 
@@ -130,7 +154,7 @@ format: ## clang-format every C file
 	clang-format -i --style=file $(C_FILES)
 lint: ## formatting, headers alone, layering, linked libraries, shell scripts, the page's script
 	@tools/deps.sh dev
-	@$(MAKE) --no-print-directory all
+	@$(MAKE) --no-print-directory -j$(JOBS) all
 	@CC='$(CC)' CFLAGS='$(CPPFLAGS) $(CFLAGS)' tools/lint.sh
 
 .PHONY: clean help

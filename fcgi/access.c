@@ -1,5 +1,5 @@
-/* The access line: one per request, key=value, with the milliseconds of each stage; and a second, louder one for a request
- * that took longer than slow_ms, which says what was asked. */
+/* The access line: one per request, key=value, with the milliseconds of each stage; and a second, louder one for a
+ * request that took longer than slow_ms, which says what was asked. */
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>

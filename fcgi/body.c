@@ -1,11 +1,12 @@
 /* Request bodies: read to their last byte before anything is answered, or never read and the connection given up.
  *
- * CONTENT_LENGTH may be absent, -1 or a lie, so limits count the bytes that come. The deadline for reading shuts only the
- * reading half of the socket: the 408 can still be sent. Buffers come back through a bounded free list, because fresh
- * pages cost more than the copy into them. */
+ * CONTENT_LENGTH may be absent, -1 or a lie, so limits count the bytes that come. The deadline for reading shuts only
+ * the reading half of the socket: the 408 can still be sent. Buffers come back through a bounded free list, because
+ * fresh pages cost more than the copy into them. */
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 
 #include "clock.h"
 #include "request.h"
@@ -13,6 +14,8 @@
 #define CHUNK        (256u << 10) /* read at a time, and the first buffer where the length is unknown */
 #define RATE         1024         /* bytes a millisecond: a peer at least as fast never meets the timeout */
 #define END_INPUT_MS 200
+#define READ_AHEAD   8192  /* libfcgi's buffer */
+#define UNREAD_MAX   65536 /* a body that nobody asked for is read up to this size */
 
 /* ---- warm buffers ----------------------------------------------------------------------------------------- */
 
@@ -204,12 +207,36 @@ bool request_read_body(struct request *rq, struct reply *a)
     return ok;
 }
 
-/* A server sends the empty STDIN of a request without a body at once, so it has nearly always come by now. */
+/* Whether the rest of STDIN lies in the socket, but for what libfcgi has read ahead: to read it costs no wait. */
+static bool input_is_here(const struct request *rq)
+{
+    int waiting = 0;
+    if (rq->content_length <= READ_AHEAD)
+        return true; /* or nearly so: a server sends a small or empty body together with the header */
+    return rq->content_length <= UNREAD_MAX && ioctl(rq->conn->fd, FIONREAD, &waiting) == 0 &&
+           waiting + READ_AHEAD >= rq->content_length;
+}
+
+static void discard(struct request *rq)
+{
+    char sink[READ_AHEAD];
+    for (int64_t left = rq->content_length; left > 0 && FCGX_HasSeenEOF(rq->fx.in) == 0;) {
+        int got = FCGX_GetStr(sink, (int)(left < READ_AHEAD ? left : READ_AHEAD), rq->fx.in);
+        if (got <= 0)
+            return;
+        left -= got;
+    }
+}
+
+/* A body that nobody asked for and that is here anyway is read, so that the connection can be kept: closing one that
+ * the server might use for its next request at this very moment would lose that request. */
 void request_end_input(struct request *rq)
 {
-    if (rq->body_done || rq->content_length > 0 || FCGX_GetError(rq->fx.in) != 0)
+    bool begun = rq->log.bytes_in > 0 && rq->content_length > 0;
+    if (rq->body_done || begun || FCGX_GetError(rq->fx.in) != 0 || !input_is_here(rq))
         return;
     dispatch_read_deadline(rq->gw->dispatch, rq->conn, clock_ms() + END_INPUT_MS);
+    discard(rq);
     rq->body_done = !surplus(rq) && ended(rq);
     dispatch_deadline(rq->gw->dispatch, rq->conn, 0);
 }

@@ -55,7 +55,7 @@ const struct config_key config_keys[] = {
     { "worker_memory", CONFIG_BYTES, OFF(worker_memory), .def = "256M", .min = 16 * MEGA, .max = TERA,
       .help = "One job. An image that would need more is refused from its header, with 422." },
     { "max_body", CONFIG_BYTES, OFF(max_body), .def = "32M", .min = KILO, .max = 4 * GIGA,
-      .help = "A request's body, and a source below image_root. Beyond: 413." },
+      .help = "A request's body (beyond: 413), and a source below image_root (beyond: 422)." },
     { "max_result", CONFIG_BYTES, OFF(max_result), .def = "32M", .min = KILO, .max = 4 * GIGA,
       .help = "The encoded results of one job. Beyond: 422." },
 
@@ -75,7 +75,7 @@ const struct config_key config_keys[] = {
     { "body_timeout", CONFIG_MSEC, OFF(body_timeout_ms), .def = "30s", .min = 50, .max = 60 * MINUTE,
       .help = "Time for a request's body to arrive. Beyond: 408." },
     { "write_timeout", CONFIG_MSEC, OFF(write_timeout_ms), .def = "30s", .min = 50, .max = 60 * MINUTE,
-      .help = "Time for the web server to take an answer." },
+      .help = "Time for the web server to take each half megabyte of an answer." },
     { "idle_timeout", CONFIG_MSEC, OFF(idle_timeout_ms), .def = "1m", .min = 50, .max = DAY,
       .help = "How long a kept connection may stay silent between requests." },
     { "grace", CONFIG_MSEC, OFF(grace_ms), .def = "30s", .min = 0, .max = 60 * MINUTE,

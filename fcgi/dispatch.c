@@ -1,13 +1,18 @@
 /* The dispatcher's loop: one epoll over the listening socket, the spawner, signals and every connection that waits.
  *
  *     accept -> idle (silent) -> begun (part of a header) -> ready queue -> accept thread
- *                 ^                                                              | kept
- *                 +--------------------------------------------------------------+
+ *                 ^                                                          | kept | refused before its body was read
+ *                 +----------------------------------------------------------+      +-> leaving -> closed
  *
- * A header is looked at with MSG_PEEK and left in the socket, because libfcgi parses it again: the dispatcher decides only
- * when. The price is that a peer that sends single bytes through a unix socket fills the socket's accounting after some
- * hundred of them, and meets the header timeout. Management records, which a server may send first and wait for, are
- * answered here: handed to libfcgi they would hold a thread until the request follows. */
+ * A peer that still sends must not be answered by a reset or a broken pipe: nginx takes either for a failure of ours,
+ * and its client gets a 502 in place of our answer. So the writing half is shut, a little of what is on the way is
+ * read, and the rest is left in the socket, where it stops the peer from writing and lets it read; then the peer
+ * closes, or is closed. That is done here because it would hold a thread for as long as the peer likes.
+ *
+ * A header is looked at with MSG_PEEK and left in the socket, because libfcgi parses it again: the dispatcher decides
+ * only when. The price is that a peer that sends single bytes through a unix socket fills the socket's accounting after
+ * some hundred of them, and meets the header timeout. Management records, which a server may send first and wait for,
+ * are answered here: handed to libfcgi they would hold a thread until the request follows. */
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
@@ -32,6 +37,8 @@
 #define DRAIN_SILENT_MS  1000 /* a server that has connected before a drain began may still send its request */
 #define MANAGEMENTS_MAX  16   /* between two requests */
 #define BODILESS_THREADS 4
+#define LINGER_MS        200
+#define LINGER_BYTES     65536
 
 struct dispatch {
     struct handoff h;
@@ -41,9 +48,9 @@ struct dispatch {
     bool tcp, orphaned;
     unsigned threads;
     int conns_max;
-    struct conn_list idle, begun; /* the waiting ones, oldest first */
-    int64_t resume_ms;            /* accepting pauses until then; 0: it does not */
-    int64_t drain_ms;             /* when the drain began; 0: it has not */
+    struct conn_list idle, begun, leaving; /* the waiting ones, oldest first */
+    int64_t resume_ms;                     /* accepting pauses until then; 0: it does not */
+    int64_t drain_ms;                      /* when the drain began; 0: it has not */
     uint8_t peek[RECORD_SCAN_MAX];
 };
 
@@ -123,7 +130,7 @@ struct dispatch *dispatch_create(const struct config *c, struct pool *p, int lis
 
 static void waiting_remove(struct dispatch *d, struct conn *c)
 {
-    conn_remove(c->begun_ms != 0 ? &d->begun : &d->idle, c);
+    conn_remove(c->lingers ? &d->leaving : c->begun_ms != 0 ? &d->begun : &d->idle, c);
 }
 
 static void waiting_close(struct dispatch *d, struct conn *c)
@@ -158,6 +165,8 @@ void dispatch_free(struct dispatch *d)
         waiting_close(d, d->idle.first);
     while (d->begun.first != NULL)
         waiting_close(d, d->begun.first);
+    while (d->leaving.first != NULL)
+        waiting_close(d, d->leaving.first);
     if (d->epoll >= 0)
         close(d->epoll);
     if (d->signals >= 0)
@@ -249,11 +258,40 @@ static void examine(struct dispatch *d, struct conn *c, bool hangup)
         waiting_close(d, c);
 }
 
-/* Connections that a thread gives back stand at a record boundary; the next request may lie there already. */
+/* Whether it may be closed: the peer has left, or was never there. */
+static bool linger_over(struct conn *c, bool hangup)
+{
+    static char sink[8192];
+    ssize_t n = 1;
+    while (c->lingered < LINGER_BYTES && (n = recv(c->fd, sink, sizeof sink, MSG_DONTWAIT)) > 0)
+        c->lingered += (size_t)n;
+    return hangup || n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR);
+}
+
+static void linger(struct dispatch *d, struct conn *c, bool hangup)
+{
+    if (linger_over(c, hangup) || !poll_start(d, c))
+        waiting_close(d, c);
+}
+
+static void take_leaving(struct dispatch *d, struct conn *c)
+{
+    c->since_ms = clock_ms();
+    c->lingered = 0;
+    conn_push(&d->leaving, c);
+    linger(d, c, false);
+}
+
+/* Connections that a thread gives back are lingering ones, or stand at a record boundary, where the next request may
+ * lie already. */
 static void take_returned(struct dispatch *d)
 {
     struct conn *c;
     while ((c = handoff_returned(&d->h)) != NULL) {
+        if (c->lingers) {
+            take_leaving(d, c);
+            continue;
+        }
         c->kept = true;
         wait_silent(d, c);
         examine(d, c, false);
@@ -270,10 +308,13 @@ static void accept_pause(struct dispatch *d)
 
 static struct conn *oldest_waiting(const struct dispatch *d)
 {
+    if (d->leaving.first != NULL)
+        return d->leaving.first;
     return d->idle.first != NULL ? d->idle.first : d->begun.first;
 }
 
-/* At the limit the oldest that waits goes: first the silent, then the half-sent; never one at work. */
+/* At the limit the oldest that waits goes: first the answered, then the silent, then the half-sent; never one at work.
+ */
 static bool full_of_work(struct dispatch *d)
 {
     return handoff_conns(&d->h) >= d->conns_max && oldest_waiting(d) == NULL;
@@ -357,6 +398,8 @@ static void take_birth(struct dispatch *d)
         pool_born(d->pool, b.index, socket, pidfd, memfd);
         return;
     }
+    if (errno == EAGAIN || errno == EPROTO) /* nothing, or a message cut short for want of descriptors */
+        return;
     epoll_ctl(d->epoll, EPOLL_CTL_DEL, d->spawner, NULL);
     log_line(LOG_LV_ERROR, "event=spawner_gone");
     d->orphaned = true;
@@ -392,6 +435,7 @@ static int64_t expire(struct dispatch *d)
     int64_t silent = drains ? DRAIN_SILENT_MS : d->cfg->idle_timeout_ms;
     int64_t next = expire_list(d, &d->idle, now, silent);
     next = sooner(next, expire_list(d, &d->begun, now, d->cfg->header_timeout_ms));
+    next = sooner(next, expire_list(d, &d->leaving, now, LINGER_MS));
     next = sooner(next, handoff_expire(&d->h, now));
     if (d->resume_ms != 0)
         next = sooner(next, d->resume_ms);
@@ -420,8 +464,12 @@ static void take_events(struct dispatch *d, const struct epoll_event *ev, int n)
 {
     uint64_t count;
     for (int i = 0; i < n; i++) {
-        if (is_connection(d, ev[i].data.ptr))
-            examine(d, ev[i].data.ptr, ev[i].events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR));
+        bool hangup = ev[i].events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR);
+        struct conn *c = is_connection(d, ev[i].data.ptr) ? ev[i].data.ptr : NULL;
+        if (c != NULL && c->lingers)
+            linger(d, c, hangup);
+        else if (c != NULL)
+            examine(d, c, hangup);
     }
     for (int i = 0; i < n; i++) {
         if (ev[i].data.ptr == &d->signals)
@@ -459,7 +507,13 @@ struct conn *dispatch_take(struct dispatch *d)
 
 void dispatch_keep(struct dispatch *d, struct conn *c)
 {
-    handoff_keep(&d->h, c);
+    handoff_return(&d->h, c);
+}
+
+void dispatch_linger(struct dispatch *d, struct conn *c)
+{
+    c->lingers = true;
+    handoff_return(&d->h, c);
 }
 
 void dispatch_close(struct dispatch *d, struct conn *c)

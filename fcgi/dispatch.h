@@ -1,7 +1,7 @@
 /* The dispatcher: the gateway's main thread, in front of libfcgi.
  *
- * It accepts, waits until a connection holds a whole request header, and only then hands it to an accept thread, so that
- * idle, half-open and dripping peers hold a descriptor and nothing else. It also enforces every deadline on a
+ * It accepts, waits until a connection holds a whole request header, and only then hands it to an accept thread, so
+ * that idle, half-open and dripping peers hold a descriptor and nothing else. It also enforces every deadline on a
  * connection by shutdown(2), which wakes the thread that is blocked in it. */
 #ifndef DISPATCH_H
 #define DISPATCH_H
@@ -25,10 +25,12 @@ struct conn {
     bool expired;        /* the last deadline passed; the owner may look once it is disarmed */
     int64_t begun_ms;    /* the first byte of the header now waiting; the start of its request */
     /* the dispatcher's own */
-    int64_t since_ms;    /* silent since */
-    bool kept;           /* has served a request */
-    bool polled;         /* registered with epoll */
-    int managements;     /* management records answered since the last request */
+    int64_t since_ms; /* silent since */
+    bool kept;        /* has served a request */
+    bool polled;      /* registered with epoll */
+    bool lingers;     /* answered; what it still sends is read for a moment, then it is closed */
+    size_t lingered;  /* bytes read so far in that moment */
+    int managements;  /* management records answered since the last request */
     struct conn *prev, *next;
 };
 
@@ -44,8 +46,8 @@ void dispatch_body_end(struct dispatch *d);
 
 bool dispatch_draining(struct dispatch *d);
 
-/* The gateway process from fork to exit: threads, dispatcher, drain on SIGTERM. spawner is the SEQPACKET socket on which
- * births arrive (-1: none, workers = 0). Returns the exit status. */
+/* The gateway process from fork to exit: threads, dispatcher, drain on SIGTERM. spawner is the SEQPACKET socket on
+ * which births arrive (-1: none, workers = 0). Returns the exit status. */
 int gateway_run(const struct config *c, int listen_fd, int spawner);
 
 /* ---- between gateway.c and dispatch.c --------------------------------------------------------------------- */
@@ -61,9 +63,10 @@ enum dispatch_end { DISPATCH_DRAINED, DISPATCH_GRACE_OVER, DISPATCH_ORPHANED };
 enum dispatch_end dispatch_run(struct dispatch *d);
 
 /* An accept thread's turn: waits for a connection that holds a request header (NULL: the gateway ends), then gives it
- * back at a record boundary, or closes it. */
+ * back at a record boundary, or for a lingering close, or closes it. */
 struct conn *dispatch_take(struct dispatch *d);
 void dispatch_keep(struct dispatch *d, struct conn *c);
+void dispatch_linger(struct dispatch *d, struct conn *c);
 void dispatch_close(struct dispatch *d, struct conn *c);
 /* Every dispatch_take returns NULL from now on. */
 void dispatch_stop(struct dispatch *d);

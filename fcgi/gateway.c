@@ -1,7 +1,7 @@
 /* The gateway process: sets up signals, descriptors and threads, runs the dispatcher, and ends in order.
  *
- * Threads, not an event loop with states: a request is blocking code from top to bottom, and the dispatcher in front of it
- * makes sure that it blocks only on what has a deadline. */
+ * Threads, not an event loop with states: a request is blocking code from top to bottom, and the dispatcher in front of
+ * it makes sure that it blocks only on what has a deadline. */
 #include <errno.h>
 #include <fcgiapp.h>
 #include <malloc.h>
@@ -41,8 +41,8 @@ static void raise_descriptors(void)
     }
 }
 
-/* Results and bodies come and go all the time, and a page fault costs more than copying its page. Few arenas, so that what
- * one thread has freed serves the next. */
+/* Results and bodies come and go all the time, and a page fault costs more than copying its page. Few arenas, so that
+ * what one thread has freed serves the next. */
 static void keep_heap_warm(void)
 {
     mallopt(M_MMAP_THRESHOLD, 8 << 20);
@@ -55,8 +55,11 @@ static void *accept_thread(void *arg)
     struct gateway *g = arg;
     struct conn *c;
     while ((c = dispatch_take(g->dispatch)) != NULL) {
-        if (request_serve(g, c))
+        enum request_end end = request_serve(g, c);
+        if (end == REQUEST_KEEP)
             dispatch_keep(g->dispatch, c);
+        else if (end == REQUEST_LINGER)
+            dispatch_linger(g->dispatch, c);
         else
             dispatch_close(g->dispatch, c);
     }

@@ -21,7 +21,7 @@ struct handoff {
     pthread_mutex_t lock; /* guards all below but the atomics */
     pthread_cond_t more;  /* ready is not empty, or stopping */
     struct conn_list ready, busy, returned;
-    int conns;            /* open ones, wherever they are */
+    int conns; /* open ones, wherever they are */
     int bodies, bodies_max;
     bool stopping;
     int64_t next_look_ms; /* the dispatcher looks at deadlines no later than this */
@@ -43,7 +43,7 @@ int64_t handoff_expire(struct handoff *h, int64_t now_ms);
 
 /* From accept threads. */
 struct conn *handoff_take(struct handoff *h); /* blocks; NULL: stopping */
-void handoff_keep(struct handoff *h, struct conn *c);
+void handoff_return(struct handoff *h, struct conn *c);
 void handoff_close(struct handoff *h, struct conn *c); /* frees it */
 void handoff_deadline(struct handoff *h, struct conn *c, int64_t at_ms, int how);
 bool handoff_body_begin(struct handoff *h);

@@ -133,6 +133,7 @@ static int cmd_cpu(int argc, char **argv)
 static int cmd_version(int argc, char **argv)
 {
     (void)argc, (void)argv;
+    ic_init();
     puts(ic_versions());
     return CMD_OK;
 }

@@ -28,6 +28,13 @@ static size_t pool_budget(const struct config *c, int workers)
     return (size_t)(left > c->max_body ? left : c->max_body); /* one request always fits */
 }
 
+/* Uploads hold their places from before their bodies are read, which may take long: one place in eight is not theirs,
+ * so that slow uploads, however many, leave a way through for requests without a body. */
+static int pool_places_bodies(int places)
+{
+    return places > 1 ? places - (places + 7) / 8 : 1;
+}
+
 /* workers = 0: the one worker is this process, on loan to one thread at a time like any other. */
 static struct worker *pool_inline_worker(const struct config *c)
 {
@@ -51,6 +58,7 @@ struct pool *pool_create(const struct config *c)
         return NULL;
     p->workers = c->workers > 0 ? (int)c->workers : 1;
     p->places = p->workers + (int)c->queue;
+    p->places_bodies = pool_places_bodies(p->places);
     p->in_size = (size_t)c->max_body;
     p->out_size = (size_t)c->max_result;
     p->bytes_max = pool_budget(c, p->workers);

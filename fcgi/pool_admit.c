@@ -40,12 +40,14 @@ void pool_took(struct pool *p, double ms)
 }
 
 /* Why not, or NULL. Lock held. */
-static const char *pool_refusal(const struct pool *p, size_t bytes)
+static const char *pool_refusal(const struct pool *p, enum pool_lane lane, size_t bytes)
 {
     if (p->draining)
         return "this instance is shutting down";
     if (p->admitted >= p->places)
         return "the queue is full";
+    if (lane != LANE_INTERACTIVE && p->bodies >= p->places_bodies)
+        return "the queue is full of uploads";
     if (bytes > p->bytes_max - p->bytes)
         return "the memory for requests in flight is used up";
     if (pool_predict_ms(p) > (double)p->deadline_ms)
@@ -57,9 +59,10 @@ bool pool_admit(struct pool *p, enum pool_lane lane, size_t bytes, struct pool_t
                 struct ic_error *e)
 {
     pthread_mutex_lock(&p->lock);
-    const char *refusal = pool_refusal(p, bytes);
+    const char *refusal = pool_refusal(p, lane, bytes);
     if (!refusal) {
         p->admitted++;
+        p->bodies += lane != LANE_INTERACTIVE;
         p->bytes += bytes;
     } else {
         *retry_after_s = pool_drain_s(p);
@@ -91,6 +94,7 @@ void pool_leave(struct pool_ticket *t)
         return;
     pthread_mutex_lock(&p->lock);
     p->admitted--;
+    p->bodies -= t->lane != LANE_INTERACTIVE;
     p->bytes -= t->bytes;
     pthread_mutex_unlock(&p->lock);
     *t = (struct pool_ticket){ 0 };

@@ -32,13 +32,14 @@ TAILQ_HEAD(pool_waiters, pool_waiter);
 
 struct pool {
     int workers, places; /* configured; tickets at most */
+    int places_bodies;   /* of which requests with a body may hold so many */
     size_t in_size, out_size, bytes_max;
     int64_t worker_jobs, deadline_ms;
 
     pthread_mutex_t lock; /* guards everything below; held for a few lines, never across a wait or a close */
     struct worker *idle;  /* the last used one first: its caches are warm. Not empty: nobody waits */
     struct pool_waiters waiters[POOL_LANES];
-    int alive, idle_n, waiting, admitted;
+    int alive, idle_n, waiting, admitted, bodies;
     int64_t last_death_ms;
     size_t bytes;
     double job_ms; /* moving average of what jobs took */

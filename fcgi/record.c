@@ -1,8 +1,9 @@
 /* FastCGI records: the scanner in front of libfcgi, and the writer behind it.
  *
- * The dispatcher scans what lies in a socket, so that only whole request headers reach an accept thread; request.c frames
- * its answers here, because libfcgi's stream copies every byte through 8 KB. The scanner keeps no state between calls:
- * headers come in one piece nearly always, and walking lengths again costs less than remembering where it stopped. */
+ * The dispatcher scans what lies in a socket, so that only whole request headers reach an accept thread; request.c
+ * frames its answers here, because libfcgi's stream copies every byte through 8 KB. The scanner keeps no state between
+ * calls: headers come in one piece nearly always, and walking lengths again costs less than remembering where it
+ * stopped. */
 #include "record.h"
 
 #include <errno.h>

@@ -42,8 +42,8 @@ struct record_head {
 /* Judges the first n bytes of a connection at a record boundary. out is set with RECORD_REQUEST and RECORD_MANAGEMENT.
  *
  * Stricter than libfcgi, which is to parse the same bytes afterwards: name-value lengths must fit into the stream
- * (libfcgi allocates what they claim), and no other request or management record may come between. Whatever passes here,
- * libfcgi accepts. */
+ * (libfcgi allocates what they claim), and no other request or management record may come between. Whatever passes
+ * here, libfcgi accepts. */
 enum record_verdict record_scan(const uint8_t *p, size_t n, struct record_head *out);
 
 /* Answers one whole management record of n bytes (section 4): GET_VALUES with limit for connections and requests and no

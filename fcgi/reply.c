@@ -14,16 +14,11 @@ static const struct {
     int status;
     const char *title;
 } replies[] = {
-    { IC_E_PARAM, 400, "bad parameter" },
-    { IC_E_FORMAT, 415, "not a supported image" },
-    { IC_E_CORRUPT, 422, "corrupt image" },
-    { IC_E_MORE, 422, "corrupt image" },
-    { IC_E_LIMIT, 422, "image over a limit" },
-    { IC_E_MEMORY, 422, "image needs too much memory" },
-    { IC_E_RESULT, 422, "result too large" },
-    { IC_E_BUSY, 503, "busy, retry" },
-    { IC_E_DEADLINE, 504, "deadline passed" },
-    { IC_E_WORKER, 500, "worker died" },
+    { IC_E_PARAM, 400, "bad parameter" },      { IC_E_FORMAT, 415, "not a supported image" },
+    { IC_E_CORRUPT, 422, "corrupt image" },    { IC_E_MORE, 422, "corrupt image" },
+    { IC_E_LIMIT, 422, "image over a limit" }, { IC_E_MEMORY, 422, "image needs too much memory" },
+    { IC_E_RESULT, 422, "result too large" },  { IC_E_BUSY, 503, "busy, retry" },
+    { IC_E_DEADLINE, 504, "deadline passed" }, { IC_E_WORKER, 500, "worker died" },
     { IC_E_GONE, 499, "client left" },
 };
 
@@ -239,9 +234,9 @@ size_t reply_render(struct reply *a, const char *id, char out[REPLY_HEAD])
         snprintf(type, sizeof type, "Content-Type: %s\r\n", a->type);
     if (has_length(a))
         snprintf(length, sizeof length, "Content-Length: %zu\r\n", a->body_n);
-    int n = snprintf(out, REPLY_HEAD,
-                     "Status: %d %s\r\n%s%sX-Request-Id: %s\r\nX-Content-Type-Options: nosniff\r\n%s\r\n", a->status,
-                     reason(a->status), type, length, id, a->headers);
+    int n =
+        snprintf(out, REPLY_HEAD, "Status: %d %s\r\n%s%sX-Request-Id: %s\r\nX-Content-Type-Options: nosniff\r\n%s\r\n",
+                 a->status, reason(a->status), type, length, id, a->headers);
     return n > 0 && n < REPLY_HEAD ? (size_t)n : 0;
 }
 

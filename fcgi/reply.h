@@ -13,18 +13,18 @@
 
 struct reply {
     int status;
-    const char *type;      /* Content-Type; NULL: no body */
+    const char *type;            /* Content-Type; NULL: no body */
     char headers[REPLY_HEADERS]; /* further lines, "Name: value\r\n" each */
     size_t headers_n;
-    uint8_t *body;         /* owned (malloc) */
+    uint8_t *body; /* owned (malloc) */
     size_t body_n;
-    const char *code;      /* of a problem, for the log; NULL otherwise */
-    bool no_length;        /* HEAD answered from the plan: the length is not known */
+    const char *code; /* of a problem, for the log; NULL otherwise */
+    bool no_length;   /* HEAD answered from the plan: the length is not known */
     /* Of a problem: its JSON is made by reply_render, which knows the request's id. */
-    const char *title;     /* static */
-    char option[48];       /* "": none is to blame */
+    const char *title; /* static */
+    char option[48];   /* "": none is to blame */
     char detail[256];
-    int retry_after_s;     /* 0: none */
+    int retry_after_s; /* 0: none */
 };
 
 /* Adds a header line; CR, LF and control bytes in the value are replaced. Lines beyond the space are dropped. */
@@ -46,8 +46,8 @@ void reply_busy(struct reply *a, int retry_after_s, const char *detail);
 /* The only place where an image error becomes HTTP. */
 void reply_error(struct reply *a, const struct ic_error *e, int retry_after_s);
 
-/* The header block as FastCGI wants it ("Status: 200 OK\r\n" ... empty line) into out, with X-Request-Id; makes the body
- * of a problem. Once per reply. Returns the block's length. */
+/* The header block as FastCGI wants it ("Status: 200 OK\r\n" ... empty line) into out, with X-Request-Id; makes the
+ * body of a problem. Once per reply. Returns the block's length. */
 size_t reply_render(struct reply *a, const char *id, char out[REPLY_HEAD]);
 
 void reply_free(struct reply *a); /* accepts a zeroed reply */

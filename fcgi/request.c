@@ -1,16 +1,15 @@
 /* The life of a request, in an accept thread.
  *
- * libfcgi parses the records and hands out STDIN; the answer goes out through record.c, and libfcgi's own output streams
- * are thrown away unused. libfcgi works on a duplicate of the descriptor: where it gives up it closes what it holds, and
- * the number that the dispatcher may still shut down has to stay ours.
+ * libfcgi parses the records and hands out STDIN; the answer goes out through record.c, and libfcgi's own output
+ * streams are thrown away unused. libfcgi works on a duplicate of the descriptor: where it gives up it closes what it
+ * holds, and the number that the dispatcher may still shut down has to stay ours.
  *
- * A connection is kept only if STDIN was read to its end and nothing else was read with it: bytes of a body that are left
- * on a kept connection would be taken for records, and a client could write them. */
+ * A connection is kept only if STDIN was read to its end and nothing else was read with it: bytes of a body that are
+ * left on a kept connection would be taken for records, and a client could write them. */
 #include <errno.h>
 #include <fastcgi.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,9 +21,6 @@
 #include "log.h"
 #include "record.h"
 #include "route.h"
-
-#define LINGER_MS    200
-#define LINGER_BYTES 65536
 
 /* ---- what was asked --------------------------------------------------------------------------------------- */
 
@@ -150,8 +146,8 @@ static bool answer(struct request *rq, struct reply *a)
 
 /* ---- the end ---------------------------------------------------------------------------------------------- */
 
-/* Whether libfcgi has read nothing beyond the end of STDIN. Its buffer is private, but a reader that is restarted without
- * a socket to read from consumes what is left there, and moves rdNext only if there is something. */
+/* Whether libfcgi has read nothing beyond the end of STDIN. Its buffer is private, but a reader that is restarted
+ * without a socket to read from consumes what is left there, and moves rdNext only if there is something. */
 static bool at_boundary(struct request *rq)
 {
     const unsigned char *before = rq->fx.in->rdNext;
@@ -163,33 +159,15 @@ static bool at_boundary(struct request *rq)
     return rq->fx.in->rdNext == before;
 }
 
-/* A peer that still sends must not be answered by a reset or a broken pipe: nginx takes either for a failure of ours and
- * answers 502 in place of our reply. So stop writing, read a little of what it has on the way, then leave the rest in the
- * socket, where it stops the peer's writing and lets it read, and wait for the peer to close. */
-static void linger(int fd)
+/* A connection that is not kept says so at once: FastCGI has no word for it, and until the peer sees the end of the
+ * stream it may choose this connection for its next request, whose loss it would report as our failure. */
+static enum request_end finish(struct request *rq, bool sent)
 {
-    char sink[8192];
-    size_t total = 0;
-    int64_t until = clock_ms() + LINGER_MS, left;
-    shutdown(fd, SHUT_WR);
-    while ((left = until - clock_ms()) > 0) {
-        struct pollfd p = { .fd = fd, .events = total < LINGER_BYTES ? POLLIN : POLLRDHUP };
-        if (poll(&p, 1, (int)left) <= 0 || p.revents & (POLLRDHUP | POLLHUP | POLLERR))
-            return;
-        ssize_t n = recv(fd, sink, sizeof sink, MSG_DONTWAIT);
-        if (n == 0 || (n < 0 && errno != EAGAIN))
-            return;
-        total += n > 0 ? (size_t)n : 0;
-    }
-}
-
-/* true: the connection is kept. */
-static bool finish(struct request *rq, bool sent)
-{
-    bool keep = sent && rq->fx.keepConnection && rq->body_done && !dispatch_draining(rq->gw->dispatch);
-    if (sent && !rq->body_done)
-        linger(rq->conn->fd);
-    return keep && at_boundary(rq);
+    bool keep = sent && rq->body_done && rq->fx.keepConnection && !dispatch_draining(rq->gw->dispatch);
+    if (keep && at_boundary(rq))
+        return REQUEST_KEEP;
+    shutdown(rq->conn->fd, SHUT_WR);
+    return sent && !rq->body_done ? REQUEST_LINGER : REQUEST_CLOSE;
 }
 
 static void release(struct request *rq, int copy)
@@ -216,7 +194,7 @@ static bool open_request(struct request *rq, int *copy)
     return rc == 0;
 }
 
-bool request_serve(struct gateway *g, struct conn *c)
+enum request_end request_serve(struct gateway *g, struct conn *c)
 {
     struct request rq = { .gw = g, .conn = c, .content_length = -1, .log.worker = -1 };
     struct reply a = { 0 };
@@ -225,15 +203,15 @@ bool request_serve(struct gateway *g, struct conn *c)
     rq.deadline_ms = rq.start_ms + g->cfg->deadline_ms;
     if (!open_request(&rq, &copy)) {
         log_line(LOG_LV_WARN, "event=request_unreadable");
-        return false;
+        return REQUEST_CLOSE;
     }
     if (understand(&rq, &a))
         route_request(&rq, &a);
     request_end_input(&rq);
     bool sent = answer(&rq, &a);
+    enum request_end end = finish(&rq, sent);
     access_log(&rq, &a);
-    bool keep = finish(&rq, sent);
     reply_free(&a);
     release(&rq, copy);
-    return keep;
+    return end;
 }

@@ -9,12 +9,12 @@
 
 /* What the access line tells beside id, status and bytes. Handlers fill what they know. */
 struct request_log {
-    const char *route;  /* "img", "process": static */
+    const char *route; /* "img", "process": static */
     enum ic_format in, out;
     uint32_t source_width, source_height, width, height;
     double queue_ms, read_ms, decode_ms, transform_ms, encode_ms;
-    int worker;         /* -1: none */
-    char options[512];  /* as asked, for slow requests */
+    int worker;        /* -1: none */
+    char options[512]; /* as asked, for slow requests */
     /* request.c's own */
     double write_ms;
     size_t bytes_in, bytes_out;
@@ -24,23 +24,29 @@ struct request {
     struct gateway *gw;
     struct conn *conn;
     FCGX_Request fx;
-    char id[65];               /* X-Request-Id, taken over or made */
+    char id[65]; /* X-Request-Id, taken over or made */
     const char *method;
     bool head;
-    const char *uri;           /* REQUEST_URI's path, still encoded, without the query; owned by the request */
-    const char *query;         /* QUERY_STRING, "" where absent */
-    int64_t content_length;    /* -1: unknown */
+    const char *uri;        /* REQUEST_URI's path, still encoded, without the query; owned by the request */
+    const char *query;      /* QUERY_STRING, "" where absent */
+    int64_t content_length; /* -1: unknown */
     int64_t start_ms, deadline_ms;
     struct pool_ticket ticket;
-    uint8_t *body;             /* owned; NULL until request_read_body */
+    uint8_t *body; /* owned; NULL until request_read_body */
     size_t body_n, body_cap;
-    bool body_done;            /* fully read, or there was none: the connection may be kept */
+    bool body_done; /* fully read, or there was none: the connection may be kept */
     struct request_log log;
 };
 
-/* An accept thread's work on a connection that holds a request header: serves one request. true: the connection can be
- * kept and stands at a record boundary. */
-bool request_serve(struct gateway *g, struct conn *c);
+/* What becomes of the connection. */
+enum request_end {
+    REQUEST_CLOSE,
+    REQUEST_KEEP,  /* it stands at a record boundary */
+    REQUEST_LINGER /* answered before its body was read: the peer may still be sending */
+};
+
+/* An accept thread's work on a connection that holds a request header: serves one request. */
+enum request_end request_serve(struct gateway *g, struct conn *c);
 
 /* A FastCGI parameter ("HTTP_ACCEPT"), "" where absent. */
 const char *request_param(const struct request *rq, const char *name);
@@ -55,7 +61,7 @@ bool request_read_body(struct request *rq, struct reply *a);
 
 /* ---- body.c, access.c: parts of request.c's work ---------------------------------------------------------- */
 
-/* Where no handler read the body: whether STDIN turns out to end at once, waited for briefly. Sets body_done. */
+/* Where no handler read the body: reads STDIN to its end if that is here, or as good as here. Sets body_done. */
 void request_end_input(struct request *rq);
 void request_free_body(struct request *rq);
 

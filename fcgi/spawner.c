@@ -96,7 +96,7 @@ _Noreturn static void spawner_be_gateway(const struct spawner *s, pid_t parent, 
 }
 
 /* Its descriptors go to 3, 4 and 5, so that closing the rest is one call. */
-_Noreturn static void spawner_be_worker(const struct spawner *s, pid_t parent, int index, const int fds[3])
+_Noreturn static void spawner_be_worker(const struct spawner *s, pid_t parent, int number, const int fds[3])
 {
     spawner_child(parent, true);
     int high[3];
@@ -108,7 +108,7 @@ _Noreturn static void spawner_be_worker(const struct spawner *s, pid_t parent, i
     int null = open("/dev/null", O_RDWR | O_CLOEXEC);
     dup2(null, STDIN_FILENO); /* a terminal is nothing for a worker */
     close(null);
-    worker_run(s->c, index, 3, 4, 5);
+    worker_run(s->c, number, 3, 4, 5);
 }
 
 /* ---- births ------------------------------------------------------------------------------------------------- */
@@ -164,7 +164,7 @@ static const char *spawner_fork_worker(struct spawner *s, int k, const int pair[
     fflush(NULL);
     pid_t parent = getpid(), pid = fork();
     if (pid == 0)
-        spawner_be_worker(s, parent, k, (const int[3]){ pair[1], memfd, l->tally });
+        spawner_be_worker(s, parent, k + 1, (const int[3]){ pair[1], memfd, l->tally });
     if (pid < 0)
         return "fork";
     l->pid = pid;
@@ -172,7 +172,7 @@ static const char *spawner_fork_worker(struct spawner *s, int k, const int pair[
     int pidfd = pidfd_open(pid, 0);
     if (pidfd < 0)
         return "pidfd";
-    bool told = ipc_send_born(s->to_gateway, &(struct ipc_born){ .index = k }, pair[0], pidfd, memfd);
+    bool told = ipc_send_born(s->to_gateway, &(struct ipc_born){ .index = k + 1 }, pair[0], pidfd, memfd);
     close(pidfd);
     return told ? NULL : "telling the gateway";
 }
@@ -389,7 +389,7 @@ int spawner_run(const struct config *c, int listen_fd)
     }
     for (int k = 0; k < s.n; k++) {
         s.workers[k].tally = -1;
-        snprintf(s.workers[k].who, sizeof s.workers[k].who, "worker %d", k);
+        snprintf(s.workers[k].who, sizeof s.workers[k].who, "worker %d", k + 1); /* as ps shows it */
     }
     spawner_loop(&s);
     log_line(LOG_LV_INFO, "event=end");

@@ -3,7 +3,6 @@
  * Everybody outside of the codecs comes in here, so a new format is one file and one line below. */
 #include "codec.h"
 
-#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -69,14 +68,13 @@ void ic_sink_free(struct ic_sink *s)
 
 /* Asked of the libraries at run time, since a package update replaces them below a running binary's successor; hence
  * once, and not a constant. */
-static char versions[128];
-static pthread_once_t versions_once = PTHREAD_ONCE_INIT;
+static char versions[160];
 
-static void versions_fill(void)
+void ic_versions_init(void)
 {
     size_t n = (size_t)snprintf(versions, sizeof versions, "pixpool/" IC_VERSION);
     for (size_t i = 0; i < CODECS; i++) {
-        char one[32];
+        char one[64];
         codecs[i]->version(one, sizeof one);
         n += (size_t)snprintf(versions + n, sizeof versions - n, " %s", one);
     }
@@ -84,6 +82,5 @@ static void versions_fill(void)
 
 const char *ic_versions(void)
 {
-    pthread_once(&versions_once, versions_fill);
     return versions;
 }

@@ -3,7 +3,7 @@
  *     source  --rows-->  scale, turn, place, convert  --rows-->  sink
  *
  * A source yields its own planes: JPEG its components as the file subsamples them (and as DCT scaling leaves them),
- * PNG one packed plane, WebP one packed plane. Nothing is upsampled or converted before it is resampled. A new format
+ * PNG one packed plane, WebP its Y, U and V, or one packed plane where it is lossless or has alpha. Nothing is upsampled or converted before it is resampled. A new format
  * is one file plus one line in codecs[] (codec.c). */
 #ifndef IMGCORE_CODEC_H
 #define IMGCORE_CODEC_H
@@ -34,6 +34,7 @@ struct ic_plane {
 
 struct ic_planes {
     enum ic_layout layout;
+    bool limited; /* IC_YCBCR only: BT.601's 16 .. 235 and 16 .. 240 (WebP) instead of the full range */
     int n;
     struct ic_plane plane[IC_PLANES];
 };
@@ -113,8 +114,8 @@ struct ic_codec {
     bool shrinks;                              /* decodes at 4/8, 2/8, 1/8 for less work */
     bool (*sniff)(const uint8_t *p, size_t n); /* magic bytes only; any n */
     /* The planes a sink takes for a width x height image of this layout: the same layout where the encoder takes it,
-     * with chroma planes at the subsampled size (rounded up, spans exact); otherwise the nearest it takes (JPEG: RGBA
-     * -> RGB; PNG, WebP: YCBCR -> RGB packed). */
+     * with chroma planes at the subsampled size (rounded up, spans exact) and in the range it stores; otherwise the
+     * nearest it takes (JPEG: RGBA -> RGB; PNG, lossless WebP: YCBCR -> RGB packed). */
     void (*sink_shape)(enum ic_layout layout, uint32_t width, uint32_t height, const struct ic_sink_opt *o,
                        struct ic_planes *out);
     enum ic_code (*open)(struct ic_bytes in, const struct ic_source_opt *o, struct ic_source **out, struct ic_error *e);
@@ -127,5 +128,7 @@ extern const struct ic_codec ic_codec_jpeg, ic_codec_png, ic_codec_webp;
 
 const struct ic_codec *ic_codec_of(enum ic_format f);      /* NULL for IC_FORMAT_ORIGIN */
 const struct ic_codec *ic_codec_sniff(struct ic_bytes in); /* NULL: none */
+
+void ic_versions_init(void); /* what ic_versions tells; from ic_init */
 
 #endif

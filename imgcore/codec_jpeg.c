@@ -133,7 +133,10 @@ static void step_start(void *arg)
     s->d.dct_method = JDCT_ISLOW;
     s->d.scale_num = (unsigned)s->opt->scale;
     s->d.scale_denom = 8;
+    s->d.buffered_image = s->d.progressive_mode && s->opt->scale < DCTSIZE;
     jpeg_start_decompress(&s->d);
+    if (s->d.buffered_image)
+        jpeg_scans_read(&s->d);
     s->many_scans = jpeg_has_multiple_scans(&s->d);
 }
 
@@ -210,6 +213,8 @@ static enum ic_code open_steps(struct jpeg_source *s, const struct ic_source_opt
     if (!jpeg_guard(&s->trap, step_start, s))
         return fail_trapped(s, e);
     set_shape(s);
+    if (s->d.buffered_image && !s->ended)
+        s->ended = !jpeg_scans_end(&s->d);
     note_end(s);
     return alloc_strips(s, e);
 }

@@ -26,6 +26,13 @@ bool jpeg_guard(struct jpeg_trap *t, void (*step)(void *arg), void *arg);
 /* Gives up with an error of our own. Only below jpeg_guard. */
 _Noreturn void jpeg_trap_raise(struct jpeg_trap *t, const struct ic_error *e);
 
+/* Reads scans of a progressive file (started with buffered_image) until they suffice for the scale chosen, and starts
+ * the output of what is known then. Only below jpeg_guard. */
+void jpeg_scans_read(struct jpeg_decompress_struct *d);
+
+/* The file's end follows the scan read last. */
+bool jpeg_scans_end(struct jpeg_decompress_struct *d);
+
 void jpeg_sink_shape(enum ic_layout layout, uint32_t width, uint32_t height, const struct ic_sink_opt *o,
                      struct ic_planes *out);
 enum ic_code jpeg_sink_create(const struct ic_planes *shape, const struct ic_sink_opt *o, struct ic_buffer *out,

@@ -1,10 +1,12 @@
-/* PNG, reading: everything becomes 8-bit grey, grey+alpha, RGB or RGBA in one packed plane. The writing half is
- * codec_png_sink.c.
+/* PNG, reading: everything becomes 8-bit grey, grey+alpha, RGB or RGBA in one packed plane. codec_png_fast.c reads what
+ * is stored like that, and libpng, here, the rest. The writing half is codec_png_sink.c.
  *
  * Rows stream, unless the file is interlaced: then the whole frame is read first. Colour chunks are skipped unread;
  * pixels are taken as sRGB. */
 #include "codec_png.h"
 
+#include <isa-l.h>
+#include <libdeflate.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -223,6 +225,9 @@ static const struct ic_source_ops source_ops = { source_rows, source_close };
 static enum ic_code png_open(struct ic_bytes in, const struct ic_source_opt *o, struct ic_source **out,
                              struct ic_error *e)
 {
+    enum ic_code rc = png_fast_open(in, o, out, e);
+    if (rc != IC_OK || *out)
+        return rc;
     struct png_source *s = ic_calloc(o->mem, sizeof *s);
     if (!s)
         return ic_fail(e, IC_E_MEMORY, "no memory for a PNG decoder");
@@ -230,7 +235,7 @@ static enum ic_code png_open(struct ic_bytes in, const struct ic_source_opt *o, 
     s->trap.mem = o->mem;
     s->expect = o->expect;
     s->in = in;
-    enum ic_code rc = open_steps(s, e);
+    rc = open_steps(s, e);
     s->expect = NULL;
     if (rc == IC_OK)
         *out = &s->base;
@@ -246,7 +251,8 @@ static bool png_sniff(const uint8_t *p, size_t n)
 
 static void png_version(char *out, size_t n)
 {
-    snprintf(out, n, "png/%s", png_get_libpng_ver(NULL));
+    snprintf(out, n, "png/%s isal/%d.%d.%d deflate/%s", png_get_libpng_ver(NULL), ISAL_MAJOR_VERSION,
+             ISAL_MINOR_VERSION, ISAL_PATCH_VERSION, LIBDEFLATE_VERSION_STRING);
 }
 
 const struct ic_codec ic_codec_png = {

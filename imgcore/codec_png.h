@@ -28,6 +28,10 @@ void png_trap_warning(png_structp png, png_const_charp text);
 png_voidp png_trap_malloc(png_structp png, png_alloc_size_t n);
 void png_trap_free(png_structp png, png_voidp p);
 
+/* Opens what needs no libpng; *out is NULL where the file does, which is no error. */
+enum ic_code png_fast_open(struct ic_bytes in, const struct ic_source_opt *o, struct ic_source **out,
+                           struct ic_error *e);
+
 void png_sink_shape(enum ic_layout layout, uint32_t width, uint32_t height, const struct ic_sink_opt *o,
                     struct ic_planes *out);
 enum ic_code png_sink_create(const struct ic_planes *shape, const struct ic_sink_opt *o, struct ic_buffer *out,

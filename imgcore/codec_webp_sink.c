@@ -1,7 +1,8 @@
-/* WebP, writing: packed RGB or RGBA rows are gathered into a frame, which libwebp encodes at the end.
+/* WebP, writing: rows are gathered into a frame, which libwebp encodes at the end: Y, U and V, halved both ways, where
+ * that is what comes, or packed RGB or RGBA.
  *
- * The frame is libwebp's own ARGB picture in our memory: gathering RGB and importing it would hold it twice. What
- * libwebp allocates beside it (its YUV copy, its working memory) is not budgeted here; the plan predicts it. */
+ * The frame is libwebp's own picture in our memory, planes or ARGB: gathering and importing would hold it twice. What
+ * libwebp allocates beside it (the YUV copy of ARGB, its working memory) is not budgeted here; the plan predicts it. */
 #include "codec_webp.h"
 
 #include <string.h>
@@ -13,8 +14,9 @@ struct webp_sink {
     struct ic_mem *mem; /* borrowed */
     struct ic_sink_opt opt;
     struct ic_error failure; /* of our writer */
-    uint32_t rows;           /* gathered */
-    uint32_t *argb;          /* owned; width * height */
+    uint32_t rows[3];        /* gathered, by plane */
+    uint32_t *argb;          /* owned; width * height; or NULL and: */
+    uint8_t *plane[3];       /* in one block, which plane[0] begins; owned */
 };
 
 static const int methods[10] = { 0, 1, 2, 3, 4, 4, 5, 5, 6, 6 };
@@ -22,14 +24,18 @@ static const int methods[10] = { 0, 1, 2, 3, 4, 4, 5, 5, 6, 6 };
 void webp_sink_shape(enum ic_layout layout, uint32_t width, uint32_t height, const struct ic_sink_opt *o,
                      struct ic_planes *out)
 {
-    (void)o;
-    bool alpha = layout == IC_RGBA || layout == IC_GREYA;
-    memset(out, 0, sizeof *out);
-    out->layout = alpha ? IC_RGBA : IC_RGB;
-    out->n = 1;
-    out->plane[0] = (struct ic_plane){
-        .width = width, .height = height, .channels = alpha ? 4 : 3, .span_w = width, .span_h = height
-    };
+    bool alpha = layout == IC_RGBA || layout == IC_GREYA, planar = layout == IC_YCBCR && !o->lossless;
+    struct ic_plane full = { .width = width, .height = height, .span_w = width, .span_h = height };
+    struct ic_plane half = { .width = width / 2 + width % 2,
+                             .height = height / 2 + height % 2,
+                             .channels = 1,
+                             .span_w = width / 2.0,
+                             .span_h = height / 2.0 };
+    full.channels = planar ? 1 : alpha ? 4 : 3;
+    if (planar)
+        *out = (struct ic_planes){ .layout = IC_YCBCR, .limited = true, .n = 3, .plane = { full, half, half } };
+    else
+        *out = (struct ic_planes){ .layout = alpha ? IC_RGBA : IC_RGB, .n = 1, .plane = { full } };
 }
 
 static void pack_rgb(uint32_t *to, const uint8_t *p, uint32_t n)
@@ -44,19 +50,29 @@ static void pack_rgba(uint32_t *to, const uint8_t *p, uint32_t n)
         to[x] = (uint32_t)p[3] << 24 | (uint32_t)p[0] << 16 | (uint32_t)p[1] << 8 | p[2];
 }
 
+static void take_argb(struct webp_sink *s, const uint8_t *p, uint32_t y)
+{
+    const struct ic_plane *plane = &s->base.shape.plane[0];
+    uint32_t *to = s->argb + (size_t)y * plane->width;
+    if (plane->channels == 4)
+        pack_rgba(to, p, plane->width);
+    else
+        pack_rgb(to, p, plane->width);
+}
+
 static enum ic_code sink_write(struct ic_sink *base, const struct ic_rows *rows, struct ic_error *e)
 {
     struct webp_sink *s = (struct webp_sink *)base;
-    const struct ic_plane *plane = &base->shape.plane[0];
-    if (rows->n[0] > plane->height - s->rows)
-        return ic_fail(e, IC_E_PARAM, "more rows than the image has");
-    const uint8_t *p = rows->p[0];
-    for (uint32_t y = 0; y < rows->n[0]; y++, p += rows->stride[0]) {
-        uint32_t *to = s->argb + (size_t)s->rows++ * plane->width;
-        if (plane->channels == 4)
-            pack_rgba(to, p, plane->width);
-        else
-            pack_rgb(to, p, plane->width);
+    for (int i = 0; i < base->shape.n; i++) {
+        const struct ic_plane *plane = &base->shape.plane[i];
+        if (rows->n[i] > plane->height - s->rows[i])
+            return ic_fail(e, IC_E_PARAM, "more rows than the image has");
+        const uint8_t *p = rows->p[i];
+        for (uint32_t y = 0; y < rows->n[i]; y++, p += rows->stride[i], s->rows[i]++)
+            if (s->argb)
+                take_argb(s, p, s->rows[i]);
+            else
+                memcpy(s->plane[i] + (size_t)s->rows[i] * plane->width, p, plane->width);
     }
     return IC_OK;
 }
@@ -87,25 +103,47 @@ static enum ic_code fail_encode(const struct webp_sink *s, WebPEncodingError err
     return ic_fail(e, IC_E_PARAM, "WebP: the encoder failed (%d)", (int)error);
 }
 
+static void describe(struct webp_sink *s, WebPPicture *picture)
+{
+    const struct ic_planes *shape = &s->base.shape;
+    picture->width = (int)shape->plane[0].width;
+    picture->height = (int)shape->plane[0].height;
+    picture->writer = write_bytes;
+    picture->custom_ptr = s;
+    picture->use_argb = s->argb != NULL;
+    if (s->argb) {
+        picture->argb = s->argb;
+        picture->argb_stride = picture->width;
+        return;
+    }
+    picture->colorspace = WEBP_YUV420;
+    picture->y = s->plane[0];
+    picture->u = s->plane[1];
+    picture->v = s->plane[2];
+    picture->y_stride = picture->width;
+    picture->uv_stride = (int)shape->plane[1].width;
+}
+
+static bool complete(const struct webp_sink *s)
+{
+    bool all = true;
+    for (int i = 0; i < s->base.shape.n; i++)
+        all = all && s->rows[i] == s->base.shape.plane[i].height;
+    return all;
+}
+
 static enum ic_code sink_finish(struct ic_sink *base, struct ic_error *e)
 {
     struct webp_sink *s = (struct webp_sink *)base;
-    const struct ic_plane *plane = &base->shape.plane[0];
     WebPConfig config;
     WebPPicture picture;
-    if (s->rows < plane->height)
+    if (!complete(s))
         return ic_fail(e, IC_E_PARAM, "fewer rows than the image has");
     if (!configure(&s->opt, &config) || !WebPPictureInit(&picture))
         return ic_fail(e, IC_E_PARAM, "WebP: no such quality or effort");
-    picture.use_argb = 1;
-    picture.width = (int)plane->width;
-    picture.height = (int)plane->height;
-    picture.argb = s->argb;
-    picture.argb_stride = (int)plane->width;
-    picture.writer = write_bytes;
-    picture.custom_ptr = s;
+    describe(s, &picture);
     bool ok = WebPEncode(&config, &picture);
-    WebPPictureFree(&picture); /* what libwebp added; argb stays ours */
+    WebPPictureFree(&picture); /* what libwebp added; the frame stays ours */
     return ok ? IC_OK : fail_encode(s, picture.error_code, e);
 }
 
@@ -113,24 +151,51 @@ static void sink_free(struct ic_sink *base)
 {
     struct webp_sink *s = (struct webp_sink *)base;
     ic_free(s->mem, s->argb);
+    ic_free(s->mem, s->plane[0]);
     ic_free(s->mem, s);
 }
 
 static const struct ic_sink_ops sink_ops = { sink_write, sink_finish, sink_free };
 
+static bool same_shape(const struct ic_planes *a, const struct ic_planes *b)
+{
+    bool same = a->layout == b->layout && a->limited == b->limited && a->n == b->n;
+    for (int i = 0; same && i < b->n; i++)
+        same = a->plane[i].width == b->plane[i].width && a->plane[i].height == b->plane[i].height &&
+               a->plane[i].channels == b->plane[i].channels;
+    return same;
+}
+
 static enum ic_code check_request(const struct ic_planes *shape, const struct ic_sink_opt *o, struct ic_error *e)
 {
     const struct ic_plane *p = &shape->plane[0];
-    bool rgb = shape->layout == IC_RGB && p->channels == 3, rgba = shape->layout == IC_RGBA && p->channels == 4;
-    if (shape->n != 1 || (!rgb && !rgba))
-        return ic_fail(e, IC_E_PARAM, "the WebP encoder does not take planes of this shape");
+    struct ic_planes takes;
     if (p->width == 0 || p->height == 0 || o->effort < 0 || o->effort > 9 || o->quality < 0 || o->quality > 100)
         return ic_fail(e, IC_E_PARAM, "no WebP of %ux%u pixels, quality %d, effort %d", p->width, p->height, o->quality,
                        o->effort);
     if (p->width > WEBP_MAX_DIMENSION || p->height > WEBP_MAX_DIMENSION)
         return ic_fail(e, IC_E_LIMIT, "%ux%u pixels, a WebP may have %d a side", p->width, p->height,
                        WEBP_MAX_DIMENSION);
+    webp_sink_shape(shape->layout, p->width, p->height, o, &takes);
+    if (!same_shape(shape, &takes))
+        return ic_fail(e, IC_E_PARAM, "the WebP encoder does not take planes of this shape");
     return IC_OK;
+}
+
+/* No side is beyond 16383, so nothing overflows. */
+static enum ic_code alloc_frame(struct webp_sink *s, struct ic_error *e)
+{
+    const struct ic_plane *p = s->base.shape.plane;
+    size_t full = (size_t)p[0].width * p[0].height, half = (size_t)p[1].width * p[1].height;
+    if (s->base.shape.n == 1) {
+        s->argb = ic_alloc(s->mem, full * sizeof *s->argb);
+    } else if ((s->plane[0] = ic_alloc(s->mem, full + 2 * half))) {
+        s->plane[1] = s->plane[0] + full;
+        s->plane[2] = s->plane[1] + half;
+    }
+    return s->argb || s->plane[0]
+               ? IC_OK
+               : ic_fail(e, IC_E_MEMORY, "no memory for a WebP of %ux%u pixels", p[0].width, p[0].height);
 }
 
 enum ic_code webp_sink_create(const struct ic_planes *shape, const struct ic_sink_opt *o, struct ic_buffer *out,
@@ -139,21 +204,16 @@ enum ic_code webp_sink_create(const struct ic_planes *shape, const struct ic_sin
     enum ic_code rc = check_request(shape, o, e);
     if (rc != IC_OK)
         return rc;
-    size_t row, size;
-    if (!ic_mul(shape->plane[0].width, sizeof(uint32_t), &row) || !ic_mul(row, shape->plane[0].height, &size))
-        return ic_fail(e, IC_E_LIMIT, "WebP: too large");
     struct webp_sink *s = ic_calloc(o->mem, sizeof *s);
-    uint32_t *argb = ic_alloc(o->mem, size);
-    if (!s || !argb) {
-        ic_free(o->mem, argb);
-        ic_free(o->mem, s);
-        return ic_fail(e, IC_E_MEMORY, "no memory for a WebP of %ux%u pixels", shape->plane[0].width,
-                       shape->plane[0].height);
-    }
+    if (!s)
+        return ic_fail(e, IC_E_MEMORY, "no memory for a WebP encoder");
     s->base = (struct ic_sink){ .ops = &sink_ops, .shape = *shape, .out = out };
     s->mem = o->mem;
     s->opt = *o;
-    s->argb = argb;
-    *sink = &s->base;
-    return IC_OK;
+    rc = alloc_frame(s, e);
+    if (rc == IC_OK)
+        *sink = &s->base;
+    else
+        sink_free(&s->base);
+    return rc;
 }

@@ -87,6 +87,20 @@ static void colour_cmyk_rgb(uint8_t *const *p, size_t n)
             p[i][x] = (uint8_t)colour_mul(p[i][x], p[3][x]);
 }
 
+/* As v * scale + offset in 16 bits of fraction: Y spans 219 levels from 16, Cb and Cr 224 round 128. */
+void ic_colour_range(uint8_t *p, size_t n, int plane, bool to_limited)
+{
+    int32_t steps = plane ? 224 : 219, origin = plane ? 128 : 16, zero = plane ? 128 : 0;
+    int32_t scale = to_limited ? ((steps << 16) + 127) / 255 : ((255 << 16) + steps / 2) / steps;
+    int32_t from = to_limited ? zero : origin, to = to_limited ? origin : zero;
+
+    for (size_t i = 0; i < n; i++) {
+        int32_t v = (((p[i] - from) * scale + (1 << 15)) >> 16) + to;
+
+        p[i] = (uint8_t)(v < 0 ? 0 : v > 255 ? 255 : v);
+    }
+}
+
 void ic_colour_row(const struct ic_colour_path *c, uint8_t *const *p, size_t n)
 {
     if (c->from != c->to && (c->from == IC_YCBCR || c->from == IC_YCCK))

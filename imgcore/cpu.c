@@ -1,5 +1,6 @@
 /* The only file that asks the machine what it can do, and the only mutable state of imgcore: the kernel table, set once
- * by ic_init(). PIXPOOL_ISA lowers the level, so that tests run every path on one machine; it can't raise it. */
+ * by ic_kernels_choose(). PIXPOOL_ISA lowers the level, so that tests run every path on one machine; it can't raise it.
+ */
 #include "cpu.h"
 
 #include "imgcore.h"
@@ -20,9 +21,10 @@ static const char *const isa_names[IC_ISAS] = {
 
 /* In the order of struct ic_kernels. */
 static const char *const kernel_names[] = {
-    "vscale_u8",        "vscale2_u8",    "hscale_u8",   "deinterleave2", "deinterleave3",
-    "deinterleave4",    "interleave2",   "interleave3", "interleave4",   "premultiply_greya",
-    "premultiply_rgba", "unpremultiply", "ycc_rgb",     "transpose16",
+    "vscale_u8",    "vscale2_u8",  "hscale_u8",   "deinterleave2",     "deinterleave3",    "deinterleave4",
+    "interleave2",  "interleave3", "interleave4", "premultiply_greya", "premultiply_rgba", "unpremultiply",
+    "ycc_rgb",      "transpose16", "png_unsub",   "png_unup",          "png_unaverage",    "png_unpaeth",
+    "png_unpaeth2", "png_filter",  "png_weigh",
 };
 #define KERNELS (sizeof(kernel_names) / sizeof(kernel_names[0]))
 
@@ -57,10 +59,12 @@ void ic_kernels_init(struct ic_kernels *k, enum ic_isa level)
 {
     ic_kernels_scale_c(k);
     ic_kernels_rows_c(k);
+    ic_kernels_png_c(k);
 #if defined(__x86_64__)
     if (level >= IC_ISA_AVX2) {
         ic_kernels_scale_avx2(k);
         ic_kernels_rows_avx2(k);
+        ic_kernels_png_avx2(k);
     }
     if (level >= IC_ISA_AVX512) {
         ic_kernels_scale_avx512(k);
@@ -86,7 +90,7 @@ static enum ic_isa cpu_lowered(enum ic_isa best)
     return best;
 }
 
-void ic_init(void)
+void ic_kernels_choose(void)
 {
     chosen_level = cpu_lowered(ic_cpu_best());
     ic_kernels_init(&chosen, chosen_level);

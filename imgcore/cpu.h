@@ -29,7 +29,9 @@ const char *ic_cpu_name(enum ic_isa level);
  * gives functions that must not be called. */
 void ic_kernels_init(struct ic_kernels *k, enum ic_isa level);
 
-/* The table ic_init() chose; never changes afterwards. */
+/* Chooses for this process: the machine's best, or less where PIXPOOL_ISA says so. From ic_init. */
+void ic_kernels_choose(void);
+/* The table that was chosen; never changes afterwards. */
 const struct ic_kernels *ic_kernels(void);
 
 #endif

@@ -206,14 +206,14 @@ void ic_oriented_size(const struct ic_info *info, bool autorotate, uint32_t *w, 
 
 struct ic_engine; /* warm memory, cached weights; one per thread */
 
-/* Once per process, before any engine: chooses the kernels. PIXPOOL_ISA in the environment (c, avx2) lowers the choice;
+/* Once per process, before anything else of imgcore but ic_probe and ic_plan: chooses the kernels. PIXPOOL_ISA in the environment (c, avx2) lowers the choice;
  * an unknown or unsupported name is ignored. Not reentrant. */
 void ic_init(void);
 
 /* One line per kernel, "vscale_u8 avx2\n", into buf (always terminated). Returns the length needed. */
 size_t ic_cpu_report(char *buf, size_t n);
 
-/* "pixpool's and the codecs' versions" as one short string; part of every ETag. Static storage. */
+/* pixpool's and the codecs' versions as one short string, after ic_init; part of every ETag. Static storage. */
 const char *ic_versions(void);
 
 struct ic_engine *ic_engine_create(const struct ic_limits *limits); /* NULL: out of memory. limits are copied */

@@ -63,12 +63,12 @@ void ic_free(struct ic_mem *m, void *p)
     free(block);
 }
 
-/* Doubles, so that appending n bytes costs O(n), but never beyond max. */
+/* Twice what it was, so that appending n bytes costs O(n), or what is needed at once; never beyond max. */
 static size_t grown(const struct ic_buffer *b, size_t need)
 {
-    size_t cap = b->cap > 32768 ? b->cap : 32768;
-    while (cap < need)
-        cap = cap > b->max / 2 ? b->max : cap * 2;
+    size_t cap = b->cap > b->max / 2 ? b->max : b->cap * 2;
+    cap = cap > 32768 ? cap : 32768;
+    cap = cap > need ? cap : need;
     return cap < b->max ? cap : b->max;
 }
 

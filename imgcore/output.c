@@ -356,12 +356,22 @@ static bool output_fill(struct ic_output *o)
     return full;
 }
 
+/* The strip's YCbCr to the range that the sink takes, or to the full one, which becomes RGB. */
+static void output_range(struct ic_output *o)
+{
+    for (int c = 0; c < ic_layout_channels(o->source.layout); c++)
+        for (uint32_t y = 0; y < o->strip[c].n; y++)
+            ic_colour_range(o->strip[c].p + o->strip[c].stride * y, o->strip[c].width, c, o->shape.limited);
+}
+
 /* Converts the strip where it lies; the rows returned point into it. */
 static struct ic_rows output_convert(struct ic_output *o)
 {
     int from = ic_layout_channels(o->source.layout);
     struct ic_rows rows = { 0 };
 
+    if (o->source.limited != o->shape.limited)
+        output_range(o);
     for (int c = 0; c < o->colour.channels; c++) {
         const struct output_strip *s = &o->strip[o->colour.map[c] < 0 ? 0 : o->colour.map[c]];
 

@@ -13,9 +13,17 @@
 
 #include <math.h>
 
-/* The smallest shrink the resampler must be left with for a DCT scale to be used. 1.6 keeps 53-56 dB against an ideal
- * resampling of the full decode; 1.25 would be 10-15 % cheaper at the cost of visible softness. */
-#define MIN_SHRINK 1.6
+/* The smallest shrink the resampler must be left with for a DCT scale to be used. Measured on 11 photographs at widths
+ * of 200 to 1600, quality 80: PSNR of the encoded result against an ideal resampling of the full decode, in dB above
+ * sharp's, and CPU time as a share of sharp's:
+ *
+ *     left at least   1.3    1.4    1.6    1.8    2.0
+ *     mean           +0.62  +0.67  +0.71  +0.77  +0.77
+ *     least          -0.01  -0.01  -0.01  -0.01  -0.01
+ *     time            0.63   0.65   0.66   0.68   0.68
+ *
+ * Where 1.2 would be left, detailed photographs fall up to 1.6 dB behind. */
+#define MIN_SHRINK 1.3
 
 /* From this quality on, JPEG keeps chroma at full size: below, its quantisation hides the difference. */
 #define QUALITY_444 90

@@ -12,22 +12,33 @@
 /* Milliseconds a megapixel. */
 #define MS_JPEG_ENTROPY     1.55 /* every pixel of the source, whatever the scale */
 #define MS_JPEG_IDCT        0.85 /* at 8/8; less at 4/8 and 2/8, none at 1/8 */
-#define MS_JPEG_PROGRESSIVE 9.0
-#define MS_PNG_DECODE       19.0
+#define MS_JPEG_PROGRESSIVE 9.0  /* all scans; at 4/8 and less some are left out */
+#define MS_PNG_DECODE       7.0
+#define MS_PNG_DECODE_OTHER 19.0 /* by libpng */
 #define MS_WEBP_DECODE      9.0
 #define MS_RESAMPLE         0.3 /* a channel of the decoded source */
 #define MS_RESAMPLED        0.6 /* a channel of the result */
 #define MS_JPEG_ENCODE      2.0
 #define MS_JPEG_ENCODE_PROG 14.0
-#define MS_PNG_ENCODE       75.0
+#define MS_PNG_ENCODE       11.0
 #define MS_WEBP_ENCODE      60.0 /* each step of effort adds a tenth */
 #define MS_BASE             0.3  /* a job of one pixel */
 
 #define KIB 1024ull
 
+/* What a PNG takes by effort, as a multiple of the default's time. */
+static const double png_efforts[10] = { 1, 1, 1, 1, 1, 4.5, 5, 6.5, 16, 35 };
+
 static double plan_megapixels(double w, double h)
 {
     return w * h / 1e6;
+}
+
+static double cost_entropy(const struct ic_plan *p)
+{
+    static const double share[] = { [1] = 0.15, [2] = 0.3, [4] = 0.5, [8] = 1.0 };
+
+    return p->source.progressive ? MS_JPEG_PROGRESSIVE * share[p->scale] : MS_JPEG_ENTROPY;
 }
 
 static double cost_decode(const struct ic_plan *p)
@@ -36,10 +47,10 @@ static double cost_decode(const struct ic_plan *p)
 
     switch (p->source.format) {
     case IC_FORMAT_JPEG:
-        return mp * ((p->source.progressive ? MS_JPEG_PROGRESSIVE : MS_JPEG_ENTROPY) +
-                     MS_JPEG_IDCT * log2((double)p->scale) / 3.0);
+        return mp * (cost_entropy(p) + MS_JPEG_IDCT * log2((double)p->scale) / 3.0);
     case IC_FORMAT_PNG:
-        return mp * MS_PNG_DECODE;
+        return mp * (p->source.progressive || p->source.palette || p->source.depth != 8 ? MS_PNG_DECODE_OTHER
+                                                                                        : MS_PNG_DECODE);
     default:
         return mp * MS_WEBP_DECODE;
     }
@@ -53,7 +64,7 @@ static double cost_encode(const struct ic_plan *p)
     case IC_FORMAT_JPEG:
         return mp * (p->progressive ? MS_JPEG_ENCODE_PROG : MS_JPEG_ENCODE);
     case IC_FORMAT_PNG:
-        return mp * MS_PNG_ENCODE * (p->effort < 6 ? 1.0 : 3.0); /* from 6 on, all filters are tried */
+        return mp * MS_PNG_ENCODE * png_efforts[p->effort];
     default:
         return mp * MS_WEBP_ENCODE * (1.0 + p->effort / 10.0);
     }
@@ -77,7 +88,7 @@ static uint64_t memory_source(const struct ic_plan *p)
     if (s->format == IC_FORMAT_WEBP)
         return pixels * (s->lossless ? 8 : 4) + (uint64_t)s->width * 64 + 512 * KIB;
     if (s->format == IC_FORMAT_PNG)
-        return (s->progressive ? pixels * 4 : (uint64_t)s->width * 16) + 128 * KIB;
+        return (s->progressive ? pixels * 4 : (uint64_t)s->width * 16) + 320 * KIB;
     for (int i = 0; i < s->components && i < 4; i++) {
         uint64_t share = (uint64_t)s->hsamp[i] * s->vsamp[i];
 
@@ -107,7 +118,8 @@ static uint64_t memory_frame(const struct ic_plan *p)
     return strips + (p->turn || p->pad ? (uint64_t)p->width * p->height * (p->alpha ? 4 : 3) : 0);
 }
 
-/* The encoder's working memory and the bytes it writes (a buffer that doubles is copied once more). */
+/* The encoder's working memory and the bytes it writes (a buffer that doubles is copied once more; PNG's, which holds
+ * the filtered image as well, does not). */
 static uint64_t memory_sink(const struct ic_plan *p)
 {
     uint64_t pixels = (uint64_t)p->width * p->height;
@@ -116,7 +128,7 @@ static uint64_t memory_sink(const struct ic_plan *p)
     case IC_FORMAT_JPEG:
         return (uint64_t)p->width * 3 * 64 + (p->progressive ? pixels * 6 : 0) + pixels + 128 * KIB;
     case IC_FORMAT_PNG:
-        return pixels * (p->alpha ? 6 : 4) + (uint64_t)p->width * 32 + 512 * KIB;
+        return pixels * (p->alpha ? 9 : 7) + (uint64_t)p->width * 32 + (p->effort < 8 ? 1536 : 10240) * KIB;
     default:
         return pixels * (p->lossless ? 24 : 8) + 1024 * KIB;
     }

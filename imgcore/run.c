@@ -32,6 +32,12 @@ struct run {
     bool stopped; /* by emit */
 };
 
+void ic_init(void)
+{
+    ic_kernels_choose();
+    ic_versions_init();
+}
+
 struct ic_engine *ic_engine_create(const struct ic_limits *limits)
 {
     struct ic_engine *g = calloc(1, sizeof(*g));

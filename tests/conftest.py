@@ -28,7 +28,7 @@ TOP = Path(__file__).resolve().parents[1]
 BUILD = TOP / os.environ.get("PIXPOOL_BUILD", "build")
 SANITIZER = re.compile(r"^.*(?:ERROR: \w+Sanitizer|WARNING: ThreadSanitizer|runtime error:).*\n(?:.*\n){0,30}", re.M)
 # A malloc that is too large fails as it does in life. The test build crashes when asked to, which is nothing to report.
-ASAN, ASAN_TEST_BUILD = "allocator_may_return_null=1", "allocator_may_return_null=1:handle_segv=0"
+SANITIZER_OPTIONS, FOR_TEST_BUILD = "allocator_may_return_null=1", ":handle_segv=0"
 START_S, STOP_S = 20, 15
 
 
@@ -125,8 +125,8 @@ class Pixpool:
         self.nginx = None
         options = {"listen": f"unix:{self.socket}", "grace": "3s", **keys}
         argv = [binary, "serve"] + [f"--{k}={v}" for k, v in options.items()]
-        asan = ASAN_TEST_BUILD if "test" in Path(binary).parts[-2] else ASAN
-        self.server = Server(argv, dir / "pixpool.log", ASAN_OPTIONS=asan)
+        quiet = SANITIZER_OPTIONS + (FOR_TEST_BUILD if Path(binary).parent.name == "test" else "")
+        self.server = Server(argv, dir / "pixpool.log", ASAN_OPTIONS=quiet, TSAN_OPTIONS=quiet)
         self.pid = self.server.pid
 
     def log(self):
@@ -165,13 +165,17 @@ class Pixpool:
         (self.dir / "tmp").mkdir()
         (self.dir / "www").mkdir()
         (self.dir / "extra.conf").write_text(extra + "\n")
-        conf = self.dir / "nginx.conf"
-        conf.write_bytes(
-            subprocess.check_output(
-                [TOP / "tools/nginx_conf.sh", self.dir, str(port), self.socket, self.dir / "extra.conf"],
-                env={**os.environ, "CACHE": "on" if cache else "off"},
-            )
+        conf = subprocess.check_output(
+            [TOP / "tools/nginx_conf.sh", self.dir, str(port), self.socket, self.dir / "extra.conf"],
+            env={**os.environ, "CACHE": "on" if cache else "off"},
+            text=True,
         )
+        self.run_nginx(conf, port)
+
+    def run_nginx(self, text, port):
+        """A configuration of its own, listening on port; everything nginx writes has to lie below .dir."""
+        conf = self.dir / "nginx.conf"
+        conf.write_text(text)
         self.nginx = Server(["nginx", "-e", self.dir / "nginx-error.log", "-p", self.dir, "-c", conf],
                             self.dir / "nginx.out")
 

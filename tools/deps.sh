@@ -3,22 +3,25 @@
 #
 #     deps.sh run     what builds pixpool and what `make run` starts
 #     deps.sh test    the same and what `make test` needs
+#     deps.sh bench   what builds pixpool and its peers in `make bench`
 #     deps.sh dev     the same and what lint, format, the sanitizers and fuzzing need
 #     deps.sh qemu    the tests', and what runs and builds for other CPUs
 #     deps.sh libraries    installs nothing: prints the libraries to build with
 set -euo pipefail
 
-build=(gcc libc6-dev make pkg-config binutils libfcgi-dev libjpeg62-turbo-dev libpng-dev libwebp-dev libseccomp-dev
-    libjansson-dev libsodium-dev libinih-dev)
+build=(gcc libc6-dev make pkg-config binutils libfcgi-dev libjpeg62-turbo-dev libpng-dev libisal-dev libdeflate-dev
+    libwebp-dev libseccomp-dev libjansson-dev libsodium-dev libinih-dev)
 run=(nginx curl mate-backgrounds)
 tests=(check python3 python3-pytest python3-pil python3-selenium chromium chromium-driver libjpeg-turbo-progs webp
     valgrind)
+bench=(libvips-dev python3 python3-numpy python3-pil libjpeg-turbo-progs mate-backgrounds)
 dev=(clang libclang-rt-dev clang-format shellcheck)
 qemu=(qemu-user gcc-aarch64-linux-gnu)
 
 case "${1:-}" in
 run) wanted=("${build[@]}" "${run[@]}") ;;
 test) wanted=("${build[@]}" "${run[@]}" "${tests[@]}") ;;
+bench) wanted=("${build[@]}" "${bench[@]}") ;;
 dev) wanted=("${build[@]}" "${run[@]}" "${tests[@]}" "${dev[@]}") ;;
 qemu) wanted=("${build[@]}" "${run[@]}" "${tests[@]}" "${qemu[@]}") ;;
 libraries)
@@ -26,12 +29,12 @@ libraries)
     exit
     ;;
 *)
-    echo "usage: $0 run|test|dev|qemu|libraries" >&2
+    echo "usage: $0 run|test|bench|dev|qemu|libraries" >&2
     exit 2
     ;;
 esac
-# lint reads the page's script with node, and any node will do.
-if [ "$1" = dev ] && ! command -v node >/dev/null; then wanted+=(nodejs); fi
+# A client of the tests and lint are run by node, and any node from 18 on will do.
+if [ "$1" != run ] && ! command -v node >/dev/null; then wanted+=(nodejs); fi
 
 if ! command -v dpkg-query >/dev/null; then
     echo "This is not Debian: install what corresponds to these packages yourself: ${wanted[*]}" >&2

@@ -46,20 +46,22 @@ stop_all() {
 }
 
 # The images that the page shows: photographs first, names that JSON and a URL can carry, no hidden files.
-list_gallery() {
+# An empty list is no error; a reader that stops early (head) would be one, in a pipe of so many.
+list_gallery() (
     cd "$images"
+    set +e +o pipefail
     find . -name '.?*' -prune -o -type f -iregex '.*\.\(jpe?g\|png\|webp\)' -printf '%P\n' |
         LC_ALL=C.UTF-8 grep -ax '.*' | LC_ALL=C.UTF-8 grep -av '[[:cntrl:]]' |
         awk '{ rank = 0; if (tolower($0) !~ /\.jpe?g$/) rank += 2; if (tolower($0) !~ /nature|photo/) rank += 1
                print rank "/" $0 }' |
-        LC_ALL=C sort | head -n 24 | cut -d/ -f2- |
+        LC_ALL=C sort | awk 'NR <= 24' | cut -d/ -f2- |
         sed -e 's/[\\"]/\\&/g' -e 's/.*/"&"/' | paste -sd, | sed -e 's/^/[/' -e 's/$/]/'
-}
+)
 
 wait_ready() {
     local tries=0
     until curl -sf -o /dev/null --max-time 2 "$url/readyz"; do
-        if ! lives "$pixpool"; then die "pixpool did not start; its messages are above"; fi
+        if ! lives "$pixpool"; then die "pixpool did not start. $(tail -n 5 "$run/pixpool.log")"; fi
         if ! lives "$nginx"; then die "nginx did not start: $(tail -n 3 "$run/nginx-error.log")"; fi
         [ $((tries += 1)) -lt 100 ] || die "no answer from $url/readyz"
         sleep 0.1
@@ -80,7 +82,10 @@ if (: <"/dev/tcp/127.0.0.1/$port") 2>/dev/null; then
 fi
 
 mkdir -p "$run/tmp" "$run/cache" "$run/www"
-list_gallery >"$run/www/gallery.json" || echo '[]' >"$run/www/gallery.json"
+list_gallery >"$run/www/gallery.json"
+
+trap stop_all EXIT
+trap 'exit 0' INT TERM HUP
 
 # A unix socket's path has room for 107 bytes.
 socket=$run/pixpool.sock
@@ -90,18 +95,18 @@ if [ ${#socket} -gt 100 ]; then
 fi
 "$here/tools/nginx_conf.sh" "$run" "$port" "$socket" >"$run/nginx.conf"
 
-trap stop_all EXIT
-trap 'exit 0' INT TERM HUP
+: >"$run/pixpool.log"
+: >"$run/nginx-error.log"
 
-server "$binary" serve --listen="unix:$socket" --image_root="$images" &
+server "$binary" serve --listen="unix:$socket" --image_root="$images" --log="$run/pixpool.log" &
 pixpool=$!
 server nginx -e "$run/nginx-error.log" -p "$run" -c "$run/nginx.conf" &
 nginx=$!
 wait_ready
 
-say "" "  pixpool is ready:  $url/" "" "  images  $images" "  files   $run" "  Ctrl-C stops it." ""
+say "" "  pixpool is ready:  $url/" "" "  images  $images" "  logs    $run/pixpool.log" "  Ctrl-C stops it." ""
 
 ended=
 wait -n -p ended "$pixpool" "$nginx" || true
-if [ "$ended" = "$pixpool" ]; then die "pixpool has ended; stopping nginx"; fi
+if [ "$ended" = "$pixpool" ]; then die "pixpool has ended; stopping nginx. Its last words: $(tail -n 3 "$run/pixpool.log")"; fi
 die "nginx has ended; stopping pixpool. Its last words: $(tail -n 3 "$run/nginx-error.log")"

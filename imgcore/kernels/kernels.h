@@ -33,6 +33,16 @@ struct ic_taps {
 /* turned is made up to this reach8: 64 bytes hold the first two taps of eight outputs. */
 #define IC_TAPS_REACH8 62
 
+/* The filters of PNG, numbered as in the file. */
+enum { IC_PNG_NONE, IC_PNG_SUB, IC_PNG_UP, IC_PNG_AVERAGE, IC_PNG_PAETH };
+
+/* A row of pixels of bpp = 1 .. 4 bytes and the one above it. The bpp bytes before each are the pixels to the left,
+ * or 0. */
+struct ic_png_row {
+    const uint8_t *px, *above;
+    size_t n, bpp; /* bytes; n is a multiple of bpp */
+};
+
 /* Only function pointers, in the order of the names in cpu.c. Rows may overlap only where it is said. */
 struct ic_kernels {
     /* dst[i] = round(sum of rows[t][i] * w[t]), clamped to a byte. The last bytes are done in a block of 32: rows are
@@ -67,17 +77,34 @@ struct ic_kernels {
 
     /* Sixteen rows of n bytes to n rows of sixteen, step bytes apart: dst[x * step + r] = src[r][x]. */
     void (*transpose16)(uint8_t *dst, ptrdiff_t step, const uint8_t *const src[16], size_t n);
+
+    /* PNG's filters undone: n bytes of src, as they were filtered, to pixels of bpp = 1 .. 4 bytes. The bpp bytes
+     * before dst and above are the pixels to the left, or 0. Exactly n bytes are read and written. */
+    void (*png_unsub)(uint8_t *dst, const uint8_t *src, size_t n, size_t bpp);
+    void (*png_unup)(uint8_t *dst, const uint8_t *src, const uint8_t *above, size_t n);
+    void (*png_unaverage)(uint8_t *dst, const uint8_t *src, const uint8_t *above, size_t n, size_t bpp);
+    void (*png_unpaeth)(uint8_t *dst, const uint8_t *src, const uint8_t *above, size_t n, size_t bpp);
+    /* Two rows, of which the second begins at dst + stride and at src + n + 1. */
+    void (*png_unpaeth2)(uint8_t *dst, size_t stride, const uint8_t *src, const uint8_t *above, size_t n, size_t bpp);
+
+    /* A row filtered, as n bytes. */
+    void (*png_filter)(uint8_t *dst, const struct ic_png_row *r, int filter);
+    /* Adds what the filters would leave of a row to sums[IC_PNG_SUB .. IC_PNG_PAETH]: the sum of sizes, 255 counting as
+     * -1. To sums[IC_PNG_NONE], the number of whole pixels that equal their left neighbour. */
+    void (*png_weigh)(uint64_t *sums, const struct ic_png_row *r);
 };
 
 /* Each sets the kernels it has and leaves the rest. */
 void ic_kernels_scale_c(struct ic_kernels *k);
 void ic_kernels_rows_c(struct ic_kernels *k);
+void ic_kernels_png_c(struct ic_kernels *k);
 void ic_kernels_scale_avx2(struct ic_kernels *k);
 void ic_kernels_rows_avx2(struct ic_kernels *k);
 void ic_kernels_scale_avx512(struct ic_kernels *k);
 void ic_kernels_rows_avx512(struct ic_kernels *k);
 void ic_kernels_scale_neon(struct ic_kernels *k);
 void ic_kernels_rows_neon(struct ic_kernels *k);
+void ic_kernels_png_avx2(struct ic_kernels *k);
 
 /* The reference's row kernels by name: faster versions end their rows with them. */
 void ic_deinterleave2_c(uint8_t *const *dst, const uint8_t *src, size_t n);
@@ -94,5 +121,12 @@ void ic_ycc_rgb_c(uint8_t *const *p, size_t n);
 void ic_transpose16_rest_c(uint8_t *dst, ptrdiff_t step, const uint8_t *const src[16], size_t from, size_t n);
 /* For windows that are too far apart for AVX-512's way. */
 void ic_hscale_u8_avx2(uint8_t *dst, const uint8_t *src, const struct ic_taps *t);
+void ic_png_unsub_c(uint8_t *dst, const uint8_t *src, size_t n, size_t bpp);
+void ic_png_unup_c(uint8_t *dst, const uint8_t *src, const uint8_t *above, size_t n);
+void ic_png_unaverage_c(uint8_t *dst, const uint8_t *src, const uint8_t *above, size_t n, size_t bpp);
+void ic_png_unpaeth_c(uint8_t *dst, const uint8_t *src, const uint8_t *above, size_t n, size_t bpp);
+void ic_png_unpaeth2_c(uint8_t *dst, size_t stride, const uint8_t *src, const uint8_t *above, size_t n, size_t bpp);
+void ic_png_filter_c(uint8_t *dst, const struct ic_png_row *r, int filter);
+void ic_png_weigh_c(uint64_t *sums, const struct ic_png_row *r);
 
 #endif

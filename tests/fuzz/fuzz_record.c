@@ -1,5 +1,5 @@
-/* The scanner over any bytes. A verdict has to be final: what is a request after n bytes is the same request however much
- * follows, is MORE before, and nothing that is bad becomes good. */
+/* The scanner over any bytes. A verdict has to be final: what is a request after n bytes is the same request however
+ * much follows, is MORE before, and nothing that is bad becomes good. */
 #include <stdlib.h>
 #include <string.h>
 

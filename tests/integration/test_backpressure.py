@@ -4,6 +4,7 @@ import threading
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 
 import pytest
 
@@ -91,3 +92,16 @@ def test_memory_in_flight_is_refused_like_a_full_queue(start_pixpool):
             return
         time.sleep(0.05)
     pytest.fail("the reservation of the client that left was not given back")
+
+
+def test_slow_uploads_leave_a_way_through(start_pixpool):
+    """More uploads that never end than there are places and threads: requests without a body go on being served."""
+    p = start_pixpool(workers=1, queue=7)
+    upload = header(parameters("/api/images/process?w=10", "POST", 100_000, CONTENT_TYPE="image/jpeg"))
+    with ExitStack() as stack:
+        for _ in range(80):
+            stack.enter_context(Client(str(p.socket))).send(upload + record(STDIN, b"x"))
+        time.sleep(0.3)
+        assert [http("GET", f"{p.url}/img/photo.jpg?w={20 + i}").status for i in range(40)] == [200] * 40
+        refused = http("POST", f"{p.url}/api/images/process?w=10", b"x" * 1000, {"Content-Type": "image/jpeg"})
+        assert refused.status == 503

@@ -1,34 +1,19 @@
 """conf/nginx/pixpool.conf, the lines the README tells people to paste, in a server block of an ordinary site."""
 
 import io
-import subprocess
 
 import pytest
 from PIL import Image
 
 from client import http
-from conftest import TOP, Server, free_port, wait_until
+from conftest import TOP
+from site_conf import run_site
 
 # A site with a rule for images of its own, as many have: it must not take /img/*.jpg away from pixpool.
 SITE = """
-%(user)s
-daemon off;
-pid %(dir)s/nginx.pid;
-events {}
-http {
-    access_log off;
-    client_body_temp_path %(dir)s/body;
-    fastcgi_temp_path %(dir)s/fastcgi;
-    proxy_temp_path %(dir)s/proxy;
-    scgi_temp_path %(dir)s/scgi;
-    uwsgi_temp_path %(dir)s/uwsgi;
-    server {
-        listen 127.0.0.1:%(port)d;
         root %(dir)s/site;
         location ~* \\.(jpg|png|webp)$ { expires 30d; }
         include %(dir)s/pixpool.conf;
-    }
-}
 """
 
 
@@ -43,25 +28,8 @@ def site(start_pixpool_module):
     text = shipped.replace("/run/pixpool/pixpool.sock", str(p.socket))
     text = text.replace("include fastcgi_params", "include /etc/nginx/fastcgi_params")
     (p.dir / "pixpool.conf").write_text(text)
-    port = free_port()
-    is_root = subprocess.check_output(["id", "-u"]).strip() == b"0"
-    conf = p.dir / "site.conf"
-    conf.write_text(SITE % {"dir": p.dir, "port": port, "user": "user root;" if is_root else ""})
-    nginx = Server(["nginx", "-e", p.dir / "nginx-error.log", "-p", p.dir, "-c", conf], p.dir / "nginx.out")
-    p.url = f"http://127.0.0.1:{port}"
-
-    def answers():
-        assert nginx.process.poll() is None, nginx.log() + p.nginx_log()
-        try:
-            return http("GET", f"{p.url}/own.jpg").status == 200
-        except OSError:
-            return False
-
-    try:
-        assert wait_until(answers, 10)
-        yield p
-    finally:
-        nginx.stop()
+    run_site(p, SITE % {"dir": p.dir})
+    return p
 
 
 def size(answer):

@@ -43,7 +43,9 @@ class MakeRun:
         self.url = f"http://127.0.0.1:{self.port}"
         self.dir = Path(tempfile.mkdtemp(prefix="pixpool-run-"))
         self.out = self.dir / "out.txt"
-        argv = ["make", "run", f"BUILD={BUILD}", f"PORT={self.port}", f"RUN_DIR={self.dir}/run", f"IMAGES={images}"]
+        # Named as it was when it was built: the compiler's dependency files know no other name.
+        build = os.path.relpath(BUILD, TOP)
+        argv = ["make", "run", f"BUILD={build}", f"PORT={self.port}", f"RUN_DIR={self.dir}/run", f"IMAGES={images}"]
         env = {k: v for k, v in os.environ.items() if not k.startswith(("MAKE", "MFLAGS"))}
         with open(self.out, "wb") as out:
             self.make = subprocess.Popen(
@@ -114,7 +116,7 @@ def running(images):
 def make_run(images):
     started = []
 
-    def start(**kw):
+    def start(images=images, **kw):
         started.append(MakeRun(images, **kw))
         return started[-1]
 
@@ -202,6 +204,17 @@ def test_errors_are_not_cached(running):
 def test_what_lies_outside_is_not_served(running):
     for path in ("/img/.hidden/secret.jpg", "/img/%2e%2e/out.txt", "/nginx.conf", "/../nginx.conf"):
         assert http("GET", running.url + path).status in (400, 404), path
+
+
+def test_a_large_folder_gives_a_list_of_24_and_an_empty_one_none(make_run, tmp_path, sample_images):
+    for count, shown in ((3000, 24), (0, 0)):
+        folder = tmp_path / str(count)
+        folder.mkdir()
+        for i in range(count):
+            (folder / f"a rather long name of a picture {i}.jpg").hardlink_to(sample_images / "grey.jpg")
+        run = make_run(images=folder).wait_ready()
+        assert len(json.loads(http("GET", f"{run.url}/gallery.json").body)) == shown
+        run.stop()
 
 
 def test_sigterm_leaves_nothing(make_run):

@@ -229,6 +229,71 @@ static void case_transpose16(const struct ic_kernels *k, struct strip *out, stru
         k->transpose16(strip_px(out, 0), step, src, n);
 }
 
+/* Whole pixels, from rows whose left neighbours are anything; src ends where the row does. */
+static size_t png_case(struct strip *out, struct strip *in, struct random *r)
+{
+    size_t bpp = 1 + random_below(r, 4);
+    out->n -= out->n % bpp;
+    in->n = out->n;
+    memcpy(strip_px(out, 0) - bpp, strip_px(in, 3), bpp);
+    return bpp;
+}
+
+static void case_png_unsub(const struct ic_kernels *k, struct strip *out, struct strip *in, struct random *r)
+{
+    size_t bpp = png_case(out, in, r);
+    k->png_unsub(strip_px(out, 0), strip_px(in, 0), out->n, bpp);
+}
+
+static void case_png_unup(const struct ic_kernels *k, struct strip *out, struct strip *in, struct random *r)
+{
+    (void)r;
+    k->png_unup(strip_px(out, 0), strip_px(in, 0), strip_px(in, 1) + 3, out->n);
+}
+
+static void case_png_unaverage(const struct ic_kernels *k, struct strip *out, struct strip *in, struct random *r)
+{
+    size_t bpp = png_case(out, in, r);
+    k->png_unaverage(strip_px(out, 0), strip_px(in, 0), strip_px(in, 1) + 3, out->n, bpp);
+}
+
+static void case_png_unpaeth(const struct ic_kernels *k, struct strip *out, struct strip *in, struct random *r)
+{
+    size_t bpp = png_case(out, in, r);
+    k->png_unpaeth(strip_px(out, 0), strip_px(in, 0), strip_px(in, 1) + 3, out->n, bpp);
+}
+
+static void case_png_unpaeth2(const struct ic_kernels *k, struct strip *out, struct strip *in, struct random *r)
+{
+    size_t bpp = png_case(out, in, r);
+    memcpy(strip_px(out, 1) - bpp, strip_px(in, 4), bpp);
+    k->png_unpaeth2(strip_px(out, 0), ROW_BYTES, strip_px(in, 0), strip_px(in, 2) + 3, out->n, bpp);
+}
+
+/* Repeated pixels among the random ones, in some rows. */
+static struct ic_png_row png_row(struct strip *out, struct strip *in, struct random *r)
+{
+    size_t bpp = png_case(out, in, r);
+    if (random_below(r, 2))
+        for (size_t i = 0; i + bpp <= out->n; i += bpp * (1 + random_below(r, 3)))
+            memcpy(strip_px(in, 0) + i, strip_px(in, 0) + i - bpp, bpp);
+    return (struct ic_png_row){ strip_px(in, 0), strip_px(in, 1) + 3, out->n, bpp };
+}
+
+static void case_png_filter(const struct ic_kernels *k, struct strip *out, struct strip *in, struct random *r)
+{
+    struct ic_png_row row = png_row(out, in, r);
+    k->png_filter(strip_px(out, 0), &row, (int)random_below(r, 5));
+}
+
+static void case_png_weigh(const struct ic_kernels *k, struct strip *out, struct strip *in, struct random *r)
+{
+    struct ic_png_row row = png_row(out, in, r);
+    uint64_t sums[5] = { 1, 2, 3, 4, 5 };
+    k->png_weigh(sums, &row);
+    memcpy(strip_px(out, 1), sums, sizeof sums);
+}
+
 static const struct {
     const char *name;
     kernel_case *run;
@@ -247,6 +312,13 @@ static const struct {
     { "unpremultiply", case_unpremultiply },
     { "ycc_rgb", case_ycc_rgb },
     { "transpose16", case_transpose16 },
+    { "png_unsub", case_png_unsub },
+    { "png_unup", case_png_unup },
+    { "png_unaverage", case_png_unaverage },
+    { "png_unpaeth", case_png_unpaeth },
+    { "png_unpaeth2", case_png_unpaeth2 },
+    { "png_filter", case_png_filter },
+    { "png_weigh", case_png_weigh },
 };
 
 #define CASES ((int)(sizeof cases / sizeof *cases))
@@ -336,9 +408,31 @@ START_TEST(ycc_rgb_is_jfif)
 }
 END_TEST
 
+static int nearest(int a, int b, int c)
+{
+    int p = a + b - c, pa = abs(p - a), pb = abs(p - b), pc = abs(p - c);
+    return pa <= pb && pa <= pc ? a : pb <= pc ? b : c;
+}
+
+/* The predictor as the specification words it, by three distances. */
+START_TEST(paeth_is_the_nearest)
+{
+    for (int a = 0; a < 256; a++)
+        for (int b = 0; b < 256; b++)
+            for (int c = 0; c < 256; c += 3) {
+                uint8_t px[2] = { (uint8_t)a, 0 }, above[2] = { (uint8_t)c, (uint8_t)b }, src = 7, out;
+                struct ic_png_row r = { px + 1, above + 1, 1, 1 };
+                ic_png_unpaeth_c(px + 1, &src, above + 1, 1, 1);
+                ic_png_filter_c(&out, &r, IC_PNG_PAETH);
+                if (px[1] != (uint8_t)(7 + nearest(a, b, c)) || out != 7)
+                    ck_abort_msg("a %d, b %d, c %d: %d, should be %d", a, b, c, px[1], nearest(a, b, c));
+            }
+}
+END_TEST
+
 START_TEST(report_names_each_kernel)
 {
-    char buf[600], tiny[8];
+    char buf[1000], tiny[8];
     ck_assert_int_eq(setenv("PIXPOOL_ISA", "c", 1), 0);
     ic_init();
     ck_assert_uint_lt(ic_cpu_report(buf, sizeof buf), sizeof buf);
@@ -366,6 +460,7 @@ int main(void)
     tcase_add_test(t, premultiply_is_exact_and_opaque_is_kept);
     tcase_add_test(t, unpremultiply_undoes);
     tcase_add_test(t, ycc_rgb_is_jfif);
+    tcase_add_test(t, paeth_is_the_nearest);
     tcase_add_test(t, report_names_each_kernel);
     suite_add_tcase(s, t);
     SRunner *r = srunner_create(s);

@@ -69,7 +69,20 @@ struct jpeg_spec {
     int h[4], v[4];       /* sampling factors; 0: 1 */
     bool progressive, no_adobe;
     int restart; /* MCUs */
+    int quality; /* 0: 100 */
+    int grain;   /* each sample is up to this much above its ramp, at random */
 };
+
+/* Deterministic noise, the same for every file of one size. */
+static inline void add_grain(uint8_t *px, size_t n, int grain)
+{
+    uint32_t seed = 1;
+    for (size_t i = 0; i < n && grain; i++) {
+        seed = seed * 1664525u + 1013904223u;
+        int v = px[i] + (int)((seed >> 16) % (unsigned)(grain + 1));
+        px[i] = (uint8_t)(v > 255 ? 255 : v);
+    }
+}
 
 static inline struct blob make_jpeg(const struct jpeg_spec *s)
 {
@@ -78,6 +91,7 @@ static inline struct blob make_jpeg(const struct jpeg_spec *s)
     unsigned char *out = NULL;
     unsigned long n = 0;
     uint8_t *px = ramp_pixels(s->width, s->height, s->components);
+    add_grain(px, (size_t)s->width * (size_t)s->height * (size_t)s->components, s->grain);
     c.err = jpeg_std_error(&err);
     jpeg_create_compress(&c);
     jpeg_mem_dest(&c, &out, &n);
@@ -89,7 +103,7 @@ static inline struct blob make_jpeg(const struct jpeg_spec *s)
     jpeg_set_colorspace(&c, s->stored);
     if (s->no_adobe)
         c.write_Adobe_marker = FALSE;
-    jpeg_set_quality(&c, 100, TRUE);
+    jpeg_set_quality(&c, s->quality ? s->quality : 100, TRUE);
     for (int i = 0; i < s->components; i++) {
         c.comp_info[i].h_samp_factor = s->h[i] ? s->h[i] : 1;
         c.comp_info[i].v_samp_factor = s->v[i] ? s->v[i] : 1;
@@ -412,6 +426,7 @@ static inline enum ic_code encode_ramp(enum ic_format f, enum ic_layout layout, 
 
 static inline int run_suite(Suite *s)
 {
+    ic_init();
     SRunner *r = srunner_create(s);
     srunner_run_all(r, CK_NORMAL);
     int failed = srunner_ntests_failed(r);

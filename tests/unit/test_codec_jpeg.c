@@ -119,6 +119,115 @@ START_TEST(progressive_is_like_sequential)
 }
 END_TEST
 
+static double plane_psnr(const struct pulled *a, const struct pulled *b, int i)
+{
+    size_t n = (size_t)a->shape.plane[i].width * a->shape.plane[i].height;
+    double sum = 1e-9;
+    for (size_t k = 0; k < n; k++)
+        sum += (a->p[i][k] - b->p[i][k]) * (a->p[i][k] - b->p[i][k]);
+    return 10 * log10(255.0 * 255.0 * (double)n / sum);
+}
+
+static const int small_scales[] = { 4, 2, 1 };
+
+/* The scans that a small picture does not wait for are worth little of it. Noise is the worst case. */
+START_TEST(progressive_is_near_enough_when_small)
+{
+    struct jpeg_spec s = spec_420(403, 301);
+    s.grain = 60;
+    s.quality = 85;
+    struct pulled all = pull_spec(&s, small_scales[_i]);
+    s.progressive = true;
+    struct pulled some = pull_spec(&s, small_scales[_i]);
+    for (int i = 0; i < 3; i++) {
+        ck_assert_double_gt(plane_psnr(&some, &all, i), 34);
+        ck_assert_uint_eq(some.shape.plane[i].width, all.shape.plane[i].width);
+        ck_assert_uint_eq(some.shape.plane[i].height, all.shape.plane[i].height);
+    }
+    pulled_free(&all);
+    pulled_free(&some);
+}
+END_TEST
+
+static size_t last_scan(struct blob b)
+{
+    size_t i = b.n - 2;
+    while (i > 0 && !(b.p[i] == 0xff && b.p[i + 1] == 0xda))
+        i--;
+    return i;
+}
+
+static size_t second_tables(struct blob b)
+{
+    size_t i = 0, scan = 0;
+    for (; i + 1 < b.n && !(scan && b.p[i] == 0xff && b.p[i + 1] == 0xc4); i++)
+        if (b.p[i] == 0xff && b.p[i + 1] == 0xda)
+            scan = i;
+    return i;
+}
+
+static void check_same(const struct pulled *a, const struct pulled *b)
+{
+    for (int i = 0; i < a->shape.n; i++)
+        ck_assert_mem_eq(a->p[i], b->p[i], (size_t)a->shape.plane[i].width * a->shape.plane[i].height);
+}
+
+/* Without its last scan the picture is the same, unless it is a large one. A missing end is still told. */
+START_TEST(progressive_stops_early_when_small)
+{
+    struct jpeg_spec s = spec_420(403, 301);
+    s.grain = 60;
+    s.progressive = true;
+    struct blob b = make_jpeg(&s), less = { 0 };
+    size_t cut = last_scan(b);
+    blob_add(&less, b.p, cut);
+    blob_add(&less, b.p + b.n - 2, 2);
+    struct pulled whole = pull(blob_bytes(b), small_scales[_i]), got = pull(blob_bytes(less), small_scales[_i]);
+    ck_assert(!whole.truncated && !got.truncated);
+    check_same(&whole, &got);
+    pulled_free(&got);
+    for (size_t gone = 1; gone < b.n - cut; gone += 97) {
+        got = pull((struct ic_bytes){ b.p, b.n - gone }, small_scales[_i]);
+        ck_assert(got.truncated);
+        check_same(&whole, &got);
+        pulled_free(&got);
+    }
+    pulled_free(&whole);
+    whole = pull(blob_bytes(b), 8);
+    got = pull(blob_bytes(less), 8);
+    ck_assert_double_lt(plane_psnr(&whole, &got, 0), 60);
+    pulled_free(&whole);
+    pulled_free(&got);
+    free(b.p);
+    free(less.p);
+}
+END_TEST
+
+/* The end follows the scan that suffices at once. */
+START_TEST(a_first_scan_alone_is_whole_at_1_8)
+{
+    struct jpeg_spec s = spec(403, 301, 3, JCS_YCbCr);
+    s.grain = 60;
+    s.progressive = true;
+    struct blob b = make_jpeg(&s), one = { 0 };
+    blob_add(&one, b.p, second_tables(b));
+    blob_add(&one, "\xff\xd9", 2);
+    struct pulled whole = pull(blob_bytes(b), 1), got = pull(blob_bytes(one), 4);
+    ck_assert(!got.truncated);
+    pulled_free(&got);
+    got = pull(blob_bytes(one), 1);
+    ck_assert(!got.truncated);
+    check_same(&whole, &got);
+    pulled_free(&got);
+    got = pull((struct ic_bytes){ one.p, one.n - 2 }, 1);
+    ck_assert(got.truncated);
+    pulled_free(&got);
+    pulled_free(&whole);
+    free(b.p);
+    free(one.p);
+}
+END_TEST
+
 START_TEST(grey_and_rgb)
 {
     struct jpeg_spec s = spec(201, 99, 1, JCS_GRAYSCALE);
@@ -290,8 +399,8 @@ START_TEST(scans_are_limited)
     for (int i = 0; i < 2000; i++)
         blob_add(&bomb, b.p + sos, end - sos);
     blob_add(&bomb, "\xff\xd9", 2);
-    struct pulled p = pull(blob_bytes(bomb), 8);
-    ck_assert_int_eq(p.code, IC_E_LIMIT);
+    for (int scale = 8; scale > 1; scale /= 2)
+        ck_assert_int_eq(pull(blob_bytes(bomb), scale).code, IC_E_LIMIT);
     free(b.p);
     free(bomb.p);
 }
@@ -502,6 +611,9 @@ int main(void)
     tcase_add_loop_test(t, spans_at_every_scale, 0, SAMPLINGS);
     tcase_add_test(t, chroma_comes_at_luma_size_at_4_8);
     tcase_add_test(t, progressive_is_like_sequential);
+    tcase_add_loop_test(t, progressive_is_near_enough_when_small, 0, 3);
+    tcase_add_loop_test(t, progressive_stops_early_when_small, 0, 3);
+    tcase_add_test(t, a_first_scan_alone_is_whole_at_1_8);
     tcase_add_test(t, grey_and_rgb);
     tcase_add_test(t, cmyk_is_normalised);
     tcase_add_test(t, ycck_is_rgb_like);

@@ -5,6 +5,46 @@
 
 static const int sizes[][2] = { { 1, 1 }, { 17, 3 }, { 33, 47 }, { 300, 200 } };
 
+static double chroma_at(const struct pulled *p, int i, int x, int y)
+{
+    const struct ic_plane *q = &p->shape.plane[i];
+    double u = fmin(fmax((x + 0.5) / 2 - 0.5, 0), q->width - 1.0),
+           v = fmin(fmax((y + 0.5) / 2 - 0.5, 0), q->height - 1.0);
+    uint32_t x0 = (uint32_t)u, y0 = (uint32_t)v, x1 = x0 + 1 < q->width ? x0 + 1 : x0,
+             y1 = y0 + 1 < q->height ? y0 + 1 : y0;
+    const uint8_t *a = p->p[i] + y0 * q->width, *b = p->p[i] + y1 * q->width;
+    double top = a[x0] + (u - x0) * (a[x1] - a[x0]), bottom = b[x0] + (u - x0) * (b[x1] - b[x0]);
+    return top + (v - y0) * (bottom - top) - 128;
+}
+
+static uint8_t to_byte(double v)
+{
+    return (uint8_t)lround(fmin(fmax(v, 0), 255));
+}
+
+/* Y, U and V of a lossy file as RGB (BT.601, limited range, chroma centred); anything else stays as it is. */
+static struct pulled as_rgb(struct pulled p)
+{
+    struct pulled out = p;
+    const struct ic_plane *q = &p.shape.plane[0];
+    if (p.code != IC_OK || p.shape.layout != IC_YCBCR)
+        return p;
+    ck_assert(p.shape.limited && p.shape.n == 3 && q->channels == 1);
+    out.shape = (struct ic_planes){ .layout = IC_RGB, .n = 1, .plane = { *q } };
+    out.shape.plane[0].channels = 3;
+    out.p[0] = malloc((size_t)q->width * q->height * 3);
+    out.p[1] = out.p[2] = NULL;
+    for (int k = 0; k < (int)(q->width * q->height); k++) {
+        int x = k % (int)q->width, y = k / (int)q->width;
+        double luma = (p.p[0][k] - 16) * 255.0 / 219, u = chroma_at(&p, 1, x, y), v = chroma_at(&p, 2, x, y);
+        out.p[0][3 * k] = to_byte(luma + 1.596 * v);
+        out.p[0][3 * k + 1] = to_byte(luma - 0.391 * u - 0.813 * v);
+        out.p[0][3 * k + 2] = to_byte(luma + 2.017 * u);
+    }
+    pulled_free(&p);
+    return out;
+}
+
 START_TEST(every_kind_is_read)
 {
     bool alpha = _i & 1, lossless = _i & 2;
@@ -12,7 +52,8 @@ START_TEST(every_kind_is_read)
         struct blob b = make_webp(sizes[k][0], sizes[k][1], alpha, lossless);
         struct pulled p = pull(blob_bytes(b), 8);
         ck_assert_msg(p.code == IC_OK, "%s", p.error.text);
-        ck_assert_int_eq(p.shape.layout, alpha ? IC_RGBA : IC_RGB);
+        ck_assert_int_eq(p.shape.layout, alpha ? IC_RGBA : lossless ? IC_RGB : IC_YCBCR);
+        p = as_rgb(p);
         ck_assert_int_eq(p.shape.plane[0].channels, alpha ? 4 : 3);
         ck_assert_uint_eq(p.shape.plane[0].width, (unsigned)sizes[k][0]);
         ck_assert_uint_eq(p.shape.plane[0].height, (unsigned)sizes[k][1]);
@@ -63,7 +104,7 @@ START_TEST(whole_opaque_first_frame_has_no_alpha)
     struct blob b = make_webp_anim(&s);
     struct pulled p = pull(blob_bytes(b), 8);
     ck_assert_int_eq(p.code, IC_OK);
-    ck_assert_int_eq(p.shape.layout, IC_RGB);
+    ck_assert_int_eq(p.shape.layout, IC_YCBCR);
     pulled_free(&p);
     free(b.p);
 }
@@ -77,8 +118,12 @@ static void check_truncated(struct blob b, size_t cut)
     const struct ic_plane *q = &whole.shape.plane[0];
     size_t row = (size_t)q->width * (size_t)q->channels;
     ck_assert_mem_eq(half.p[0], whole.p[0], 8 * row);
-    for (size_t k = (q->height - 1) * row; k < q->height * row; k++)
-        ck_assert_uint_eq(half.p[0][k], 0);
+    for (int i = 0; i < half.shape.n; i++) { /* black, or transparent */
+        q = &whole.shape.plane[i];
+        row = (size_t)q->width * (size_t)q->channels;
+        for (size_t k = (q->height - 1) * row; k < q->height * row; k++)
+            ck_assert_uint_eq(half.p[i][k], half.shape.layout != IC_YCBCR ? 0 : i ? 128 : 16);
+    }
     pulled_free(&whole);
     pulled_free(&half);
 }
@@ -189,9 +234,36 @@ START_TEST(rows_survive_a_round_trip)
             ck_assert_int_eq(ic_probe((struct ic_bytes){ out.p, out.n }, &info, NULL), IC_OK);
             ck_assert_int_eq(info.lossless, o.lossless);
             ck_assert_int_eq(info.alpha, layout == IC_RGBA);
-            struct pulled p = pull((struct ic_bytes){ out.p, out.n }, 8);
+            struct pulled p = as_rgb(pull((struct ic_bytes){ out.p, out.n }, 8));
             for (int c = 0; c < p.shape.plane[0].channels && (o.lossless || k == 3); c++)
                 ck_assert_double_le(ramp_error(&p, 0, c, c, 0), o.lossless || c == 3 ? 0.5 : 8);
+            pulled_free(&p);
+            ic_buffer_free(&out);
+            ck_assert_uint_eq(mem.used, 0);
+        }
+}
+END_TEST
+
+/* Planes in, planes out: what is written as Y, U and V is read as them. */
+START_TEST(planes_survive_a_round_trip)
+{
+    struct ic_mem mem = { .limit = 64 * MB };
+    for (uint32_t step = 2; step <= 16; step += 14)
+        for (int k = 0; k < 4; k++) {
+            struct ic_sink_opt o = { .quality = 100, .effort = 4, .mem = &mem };
+            struct ic_buffer out = { .mem = &mem, .max = MB };
+            struct ic_error e = { 0 };
+            uint32_t w = (uint32_t)sizes[k][0], h = (uint32_t)sizes[k][1];
+            enum ic_code rc = encode_ramp(IC_FORMAT_WEBP, IC_YCBCR, w, h, &o, step, &out, &e);
+            ck_assert_msg(rc == IC_OK, "%s", e.text);
+            struct pulled p = pull((struct ic_bytes){ out.p, out.n }, 8);
+            ck_assert_int_eq(p.shape.layout, IC_YCBCR);
+            for (int i = 0; i < 3; i++) {
+                ck_assert_uint_eq(p.shape.plane[i].width, i ? (w + 1) / 2 : w);
+                ck_assert_double_eq(p.shape.plane[i].span_h, i ? h / 2.0 : h);
+                if (k == 3)
+                    ck_assert_double_le(ramp_error(&p, i, 0, i, 0), 4);
+            }
             pulled_free(&p);
             ic_buffer_free(&out);
             ck_assert_uint_eq(mem.used, 0);
@@ -244,13 +316,16 @@ END_TEST
 START_TEST(other_layouts_map_to_rgb_or_rgba)
 {
     static const enum ic_layout from[] = { IC_GREY, IC_GREYA, IC_YCBCR, IC_CMYK },
-                                to[] = { IC_RGB, IC_RGBA, IC_RGB, IC_RGB };
+                                to[] = { IC_RGB, IC_RGBA, IC_YCBCR, IC_RGB };
     struct ic_planes p;
     for (int i = 0; i < 4; i++) {
         ic_codec_webp.sink_shape(from[i], 9, 5, &(struct ic_sink_opt){ 0 }, &p);
         ck_assert_int_eq(p.layout, to[i]);
-        ck_assert_int_eq(p.plane[0].channels, to[i] == IC_RGB ? 3 : 4);
+        ck_assert_int_eq(p.plane[0].channels, to[i] == IC_RGB ? 3 : to[i] == IC_RGBA ? 4 : 1);
+        ck_assert_int_eq(p.limited, to[i] == IC_YCBCR);
     }
+    ic_codec_webp.sink_shape(IC_YCBCR, 9, 5, &(struct ic_sink_opt){ .lossless = true }, &p);
+    ck_assert_int_eq(p.layout, IC_RGB);
 }
 END_TEST
 
@@ -270,6 +345,7 @@ int main(void)
     t = tcase_create("writing");
     tcase_set_timeout(t, 20);
     tcase_add_loop_test(t, rows_survive_a_round_trip, 0, 4);
+    tcase_add_test(t, planes_survive_a_round_trip);
     tcase_add_test(t, quality_makes_files_larger);
     tcase_add_test(t, results_and_requests_are_limited);
     tcase_add_test(t, other_layouts_map_to_rgb_or_rgba);

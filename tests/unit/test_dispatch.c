@@ -121,7 +121,7 @@ START_TEST(a_disarmed_deadline_does_nothing)
     ck_assert_str_eq(state(pair[1]), "silent");
     ck_assert(!conn.expired);
     handoff_deadline(&h, &conn, 5000, SHUT_RDWR);
-    handoff_keep(&h, &conn); /* the dispatcher's now: the thread's deadline has no hold on it */
+    handoff_return(&h, &conn); /* the dispatcher's now: the thread's deadline has no hold on it */
     handoff_expire(&h, 6000);
     ck_assert_str_eq(state(pair[1]), "silent");
 }
@@ -148,7 +148,7 @@ START_TEST(what_is_given_back_wakes_and_comes_once)
 {
     take_to_work();
     ck_assert_ptr_null(handoff_returned(&h));
-    handoff_keep(&h, &conn);
+    handoff_return(&h, &conn);
     ck_assert(woken());
     ck_assert_ptr_eq(handoff_returned(&h), &conn);
     ck_assert_ptr_null(handoff_returned(&h));

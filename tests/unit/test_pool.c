@@ -31,7 +31,7 @@ START_TEST(places_are_workers_and_queue)
     struct ic_error e;
     int retry = 0;
     for (int i = 0; i < 5; i++)
-        ck_assert(pool_admit(p, LANE_UPLOAD, 1, &t[i], &retry, &e));
+        ck_assert(pool_admit(p, i < 4 ? LANE_UPLOAD : LANE_INTERACTIVE, 1, &t[i], &retry, &e));
     ck_assert_int_eq(pool_state(p).admitted, 5);
     ck_assert(!pool_admit(p, LANE_INTERACTIVE, 1, &t[5], &retry, &e));
     ck_assert_int_eq(e.code, IC_E_BUSY);
@@ -44,6 +44,27 @@ START_TEST(places_are_workers_and_queue)
     ck_assert_int_eq(pool_state(p).admitted, 4);
     ck_assert(pool_admit(p, LANE_BATCH, 1, &t[5], &retry, &e));
     ck_assert_int_eq(t[5].lane, LANE_BATCH);
+    pool_free(p);
+}
+END_TEST
+
+/* Slow uploads, however many, leave a way through. */
+START_TEST(uploads_do_not_get_every_place)
+{
+    struct config c = small();
+    struct pool *p = pool_create(&c);
+    struct pool_ticket t[5] = { 0 };
+    struct ic_error e;
+    int retry = 0;
+    for (int i = 0; i < 4; i++)
+        ck_assert(pool_admit(p, i % 2 ? LANE_UPLOAD : LANE_BATCH, 1, &t[i], &retry, &e));
+    ck_assert(!pool_admit(p, LANE_UPLOAD, 1, &t[4], &retry, &e));
+    ck_assert(!pool_admit(p, LANE_BATCH, 1, &t[4], &retry, &e));
+    ck_assert_int_ge(retry, 1);
+    ck_assert(pool_admit(p, LANE_INTERACTIVE, 1, &t[4], &retry, &e));
+    pool_leave(&t[4]);
+    pool_leave(&t[0]);
+    ck_assert(pool_admit(p, LANE_UPLOAD, 1, &t[0], &retry, &e));
     pool_free(p);
 }
 END_TEST
@@ -335,6 +356,7 @@ int main(void)
     TCase *t = tcase_create("pool");
     tcase_set_timeout(t, 8);
     tcase_add_test(t, places_are_workers_and_queue);
+    tcase_add_test(t, uploads_do_not_get_every_place);
     tcase_add_test(t, bytes_are_a_budget);
     tcase_add_test(t, draining_refuses_all);
     tcase_add_test(t, refusals_tell_how_long_the_queue_is);

@@ -186,7 +186,10 @@ END_TEST
 START_TEST(management_records_stand_in_front)
 {
     struct record_head h;
-    put(RECORD_GET_VALUES, 0, "\x0e\x00" "FCGI_MAX_CONNS", 16, 8);
+    put(RECORD_GET_VALUES, 0,
+        "\x0e\x00"
+        "FCGI_MAX_CONNS",
+        16, 8);
     size_t n = b.n;
     put_request(PAIRS);
     for (size_t i = 0; i < n; i++)
@@ -209,21 +212,35 @@ END_TEST
 START_TEST(get_values_is_answered)
 {
     uint8_t out[RECORD_ANSWER];
-    static const char asked[] = "\x0e\x00" "FCGI_MAX_CONNS" "\x0f\x01" "FCGI_MPXS_CONNSx" "\x03\x00" "WHO"
-                                "\x0e\x00" "FCGI_MAX_CONNS";
+    static const char asked[] = "\x0e\x00"
+                                "FCGI_MAX_CONNS"
+                                "\x0f\x01"
+                                "FCGI_MPXS_CONNSx"
+                                "\x03\x00"
+                                "WHO"
+                                "\x0e\x00"
+                                "FCGI_MAX_CONNS";
     put(RECORD_GET_VALUES, 0, asked, sizeof asked - 1, 5);
     size_t n = record_answer(b.p, b.n, 123, out);
     ck_assert_uint_eq(n % 8, 0);
     ck_assert_uint_eq(out[1], RECORD_GET_VALUES_RESULT);
     ck_assert_uint_eq(out[5], 2 + 14 + 3 + 2 + 15 + 1);
     ck_assert_uint_eq(n, 8u + out[5] + out[6]);
-    ck_assert_mem_eq(out + 8, "\x0e\x03" "FCGI_MAX_CONNS123" "\x0f\x01" "FCGI_MPXS_CONNS0", 37);
+    ck_assert_mem_eq(out + 8,
+                     "\x0e\x03"
+                     "FCGI_MAX_CONNS123"
+                     "\x0f\x01"
+                     "FCGI_MPXS_CONNS0",
+                     37);
 }
 END_TEST
 
 START_TEST(get_values_with_every_hostile_cut)
 {
-    static const char asked[] = "\x0d\x00" "FCGI_MAX_REQS" "\x80\x00\x00\x0e\x80\x00\x00\x00" "FCGI_MAX_CONNS"
+    static const char asked[] = "\x0d\x00"
+                                "FCGI_MAX_REQS"
+                                "\x80\x00\x00\x0e\x80\x00\x00\x00"
+                                "FCGI_MAX_CONNS"
                                 "\xff\xff\xff\xff\xff\xff\xff\xff";
     uint8_t out[RECORD_ANSWER];
     for (size_t i = 0; i < sizeof asked; i++) {
@@ -306,7 +323,9 @@ static void check_wire(const struct wire *w, const uint8_t *head, size_t head_n,
     ck_assert_mem_eq(w->p + at, ((uint8_t[16]){ 1, RECORD_END, 2, 3, 0, 8 }), 16);
 }
 
-static const size_t sizes[] = { 0, 1, 7, 8, 9, 65000, 65527, 65528, 65529, 65535, 65536, 131056, 524224, 524225, 3000001 };
+static const size_t sizes[] = {
+    0, 1, 7, 8, 9, 65000, 65527, 65528, 65529, 65535, 65536, 131056, 524224, 524225, 3000001
+};
 
 START_TEST(framed_answers_come_apart_again)
 {

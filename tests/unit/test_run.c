@@ -4,6 +4,8 @@
 #include "../../imgcore/engine.h"
 #include "images.h"
 
+#include <webp/decode.h>
+
 static const struct ic_limits limits = { .max_pixels_in = 100000000,
                                          .max_side_in = 30000,
                                          .max_side_out = 16384,
@@ -729,7 +731,8 @@ END_TEST
 START_TEST(memory_prediction_suffices)
 {
     struct pixels px = marked(700, 500, 4);
-    struct blob in[] = { ramp_jpeg(900, 700, 2, 2), make_webp(600, 400, true, false), to_png(&px) };
+    struct blob in[] = { ramp_jpeg(900, 700, 2, 2), make_webp(600, 400, true, false), make_webp(601, 401, false, false),
+                         to_png(&px) };
     for (size_t i = 0; i < sizeof in / sizeof *in; i++)
         for (int k = 0; k < 12; k++) {
             struct ic_recipe r = recipe(k & 1 ? 200 : 690, 0);
@@ -748,6 +751,80 @@ START_TEST(memory_prediction_suffices)
     for (size_t i = 0; i < sizeof in / sizeof *in; i++)
         free(in[i].p);
     free(px.p);
+}
+END_TEST
+
+/* ---- lossy WebP, in planes of limited range ---- */
+
+static struct pixels from_webp(struct blob b)
+{
+    struct pixels p = { .n = 3 };
+    uint8_t *px = WebPDecodeRGB(b.p, b.n, &p.w, &p.h);
+    ck_assert_ptr_nonnull(px);
+    p.p = memcpy(malloc((size_t)(p.w * p.h * 3)), px, (size_t)(p.w * p.h * 3));
+    WebPFree(px);
+    return p;
+}
+
+/* Pixels of a result in any format, by way of the libraries; of a JPEG by way of ours to PNG. */
+static struct pixels from_any(struct blob b, int format)
+{
+    struct ic_recipe r = recipe(0, 0);
+    r.format = IC_FORMAT_PNG;
+    struct blob png = format == IC_FORMAT_JPEG ? run_one(b, &r, NULL) : b;
+    struct pixels p = format == IC_FORMAT_WEBP ? from_webp(b) : from_png(png);
+    if (format == IC_FORMAT_JPEG)
+        free(png.p);
+    return p;
+}
+
+/* Away from the edges, where chroma is filtered otherwise: within `mean` levels on average, and `most` anywhere. */
+static void alike(const struct pixels *got, const struct pixels *want, double mean, int most)
+{
+    double sum[3] = { 0 };
+    int n = 0;
+    ck_assert_int_eq(got->w, want->w);
+    ck_assert_int_eq(got->h, want->h);
+    for (int y = 4; y < got->h - 4; y++)
+        for (int x = 4; x < got->w - 4; x++, n++)
+            for (int c = 0; c < 3; c++) {
+                int d = at(got, x, y)[c] - at(want, x, y)[c];
+                if (abs(d) > most)
+                    ck_abort_msg("%d,%d channel %d: %d, should be %d", x, y, c, at(got, x, y)[c], at(want, x, y)[c]);
+                sum[c] += d;
+            }
+    for (int c = 0; c < 3; c++)
+        ck_assert_double_le(fabs(sum[c] / n), mean);
+}
+
+/* From WebP's planes, and from JPEG's to WebP, the colours are those that the way through RGB gives, also where sizes
+ * are odd and the result is turned. What libwebp's quantiser does to a smooth slope is more than what the planes do. */
+START_TEST(colours_of_planes_are_those_of_rgb)
+{
+    static const int most[] = { [IC_FORMAT_JPEG] = 5, [IC_FORMAT_PNG] = 4, [IC_FORMAT_WEBP] = 9 };
+    for (int k = 0; k < 8; k++) {
+        bool webp = k & 1, turned = k & 2;
+        int w = k & 4 ? 301 : 300, h = k & 4 ? 203 : 200;
+        struct blob in = webp ? make_webp(w, h, false, false) : ramp_jpeg(w, h, 2, 2);
+        struct pixels want = from_any(in, webp ? IC_FORMAT_WEBP : IC_FORMAT_JPEG);
+        struct ic_recipe r = recipe(0, 0);
+        r.format = _i;
+        r.quality = 100;
+        r.rotate = turned ? 180 : 0;
+        struct blob out = run_one(in, &r, NULL);
+        struct pixels got = from_any(out, _i);
+        for (int i = 0; turned && i < w * h / 2; i++) /* back */
+            for (int c = 0; c < 3; c++) {
+                uint8_t *a = got.p + 3 * i + c, *b = got.p + 3 * (w * h - 1 - i) + c, v = *a;
+                *a = *b;
+                *b = v;
+            }
+        alike(&got, &want, _i == IC_FORMAT_WEBP ? 1.25 : 0.5, most[_i]);
+        free(out.p);
+        free(in.p);
+        free(got.p);
+        free(want.p);
+    }
 }
 END_TEST
 
@@ -794,6 +871,7 @@ static Suite *suite(void)
     tcase_add_test(t, unreadable_fails_as_a_whole);
     tcase_add_test(t, budget_holds_at_every_height);
     tcase_add_test(t, memory_prediction_suffices);
+    tcase_add_loop_test(t, colours_of_planes_are_those_of_rgb, IC_FORMAT_JPEG, IC_FORMATS);
     tcase_add_loop_test(t, the_reference_kernels_give_the_same_bytes, IC_FORMAT_JPEG, IC_FORMATS);
     suite_add_tcase(s, t);
     return s;

@@ -21,7 +21,7 @@
     77 /* as c->queue: the gateway ignores SIGTERM; as c->worker_jobs: workers ignore the end of their socket */
 
 struct report {
-    int index; /* -1: the gateway itself */
+    int index; /* of a worker, from 0; -1: the gateway itself */
     pid_t worker, gateway;
     int births; /* the gateway's descriptor for them */
 };
@@ -61,8 +61,8 @@ static void take_birth(int births)
     if (!mailbox_map(&m, memfd, 1 << 20, 1 << 20))
         _exit(8);
     mailbox_unmap(&m);
-    sockets[b.index] = socket;
-    struct report r = { .index = b.index, .worker = pid_of(pidfd), .gateway = getpid(), .births = births };
+    sockets[b.index - 1] = socket;
+    struct report r = { .index = b.index - 1, .worker = pid_of(pidfd), .gateway = getpid(), .births = births };
     close(pidfd);
     close(memfd);
     send(report_fd, &r, sizeof r, MSG_NOSIGNAL);
@@ -291,7 +291,7 @@ START_TEST(a_crash_is_replaced_at_once_and_mourned)
     ck_assert_int_ne(worker[1], before);
     ck_assert(gone(before));
     char line[100];
-    snprintf(line, sizeof line, "who=\"worker 1\" pid=%d signal=SIGABRT", (int)before);
+    snprintf(line, sizeof line, "who=\"worker 2\" pid=%d signal=SIGABRT", (int)before);
     ck_assert(logged(line));
     ck_assert(logged("jobs=0"));
 }
@@ -310,7 +310,7 @@ START_TEST(a_crash_loop_is_braked)
         }
     ck_assert_int_ge(born, 4); /* 0 10 20 40 80 160 320 640 */
     ck_assert_int_le(born, 8);
-    ck_assert(logged("event=brake who=\"worker 0\" pause_ms=40"));
+    ck_assert(logged("event=brake who=\"worker 1\" pause_ms=40"));
 }
 END_TEST
 
