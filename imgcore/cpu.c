@@ -1,5 +1,6 @@
 /* The only file that asks the machine what it can do, and the only mutable state of imgcore: the kernel table, set once
- * by ic_kernels_choose(). PIXPOOL_ISA lowers the level, so that tests run every path on one machine; it can't raise it. */
+ * by ic_kernels_choose(). PIXPOOL_ISA lowers the level, so that tests run every path on one machine; it can't raise it.
+ */
 #include "cpu.h"
 
 #include "imgcore.h"
@@ -20,10 +21,10 @@ static const char *const isa_names[IC_ISAS] = {
 
 /* In the order of struct ic_kernels. */
 static const char *const kernel_names[] = {
-    "vscale_u8",     "hscale_u8",    "deinterleave2", "deinterleave3",     "deinterleave4",
-    "interleave2",   "interleave3",  "interleave4",   "premultiply_greya", "premultiply_rgba",
-    "unpremultiply", "ycc_rgb",      "png_unsub",     "png_unup",          "png_unaverage",
-    "png_unpaeth",   "png_unpaeth2", "png_filter",    "png_weigh",
+    "vscale_u8",    "vscale2_u8",  "hscale_u8",   "deinterleave2",     "deinterleave3",    "deinterleave4",
+    "interleave2",  "interleave3", "interleave4", "premultiply_greya", "premultiply_rgba", "unpremultiply",
+    "ycc_rgb",      "transpose16", "png_unsub",   "png_unup",          "png_unaverage",    "png_unpaeth",
+    "png_unpaeth2", "png_filter",  "png_weigh",
 };
 #define KERNELS (sizeof(kernel_names) / sizeof(kernel_names[0]))
 

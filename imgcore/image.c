@@ -4,6 +4,8 @@
  * unturned one. */
 #include "image.h"
 
+#include "cpu.h"
+
 #include <string.h>
 
 enum ic_code ic_image_add(struct ic_image *img, uint32_t width, uint32_t height, uint8_t fill, struct ic_error *e)
@@ -39,15 +41,20 @@ static void image_put_row(uint8_t *dst, const uint8_t *src, uint32_t n, bool mir
         dst[n - 1 - x] = src[x];
 }
 
+#define STRIP 16
+
 /* A strip of rows becomes a strip of columns; each destination row is touched once a strip, in one run of bytes. */
-static void image_put_columns(uint8_t *dst, ptrdiff_t stride, const uint8_t *const src[], uint32_t width, uint32_t n)
+static void image_put_columns(uint8_t *dst, ptrdiff_t stride, const uint8_t *const src[STRIP], uint32_t width,
+                              uint32_t n)
 {
+    if (n == STRIP) {
+        ic_kernels()->transpose16(dst, stride, src, width);
+        return;
+    }
     for (uint32_t x = 0; x < width; x++, dst += stride)
         for (uint32_t r = 0; r < n; r++)
             dst[r] = src[r][x];
 }
-
-#define STRIP 16
 
 static void image_put_transposed(uint8_t *to, size_t stride, const struct ic_spot *s, const struct ic_rows *rows,
                                  uint32_t y)

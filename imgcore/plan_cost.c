@@ -99,11 +99,12 @@ static uint64_t memory_source(const struct ic_plan *p)
     return (s->progressive ? pixels * 2 * shares / most : 0) + rows + 128 * KIB;
 }
 
-/* The resampler's ring: a window of rows, six times the shrink for the widest filter, and a strip that waits. */
+/* The resampler's ring: the windows of two output rows, seven times the shrink for the widest filter, and a strip that
+ * waits. */
 static uint64_t memory_ring(const struct ic_plan *p)
 {
     double m = p->scale / 8.0, rows = (p->crop.y1 - p->crop.y0) * m;
-    double window = fmin(rows, 6.0 * fmax(1.0, rows / p->scaled_h) + 2.0) + 32.0;
+    double window = fmin(rows, 7.0 * fmax(1.0, rows / p->scaled_h) + 2.0) + 32.0;
     double width = (p->crop.x1 - p->crop.x0) * m;
     double pad = 128.0 + 12.0 * fmax(1.0, width / p->scaled_w);
 
@@ -135,7 +136,7 @@ static uint64_t memory_sink(const struct ic_plan *p)
 
 void ic_plan_cost(struct ic_plan *p)
 {
-    uint64_t weights = ((uint64_t)p->source.width + p->source.height + p->scaled_w + p->scaled_h) * 40;
+    uint64_t weights = ((uint64_t)p->source.width + p->source.height + p->scaled_w + p->scaled_h) * 60;
 
     p->memory = memory_source(p) + memory_ring(p) + memory_frame(p) + memory_sink(p) + weights + 256 * KIB;
     p->cost_ms = MS_BASE + cost_decode(p) + cost_resample(p) + cost_encode(p);

@@ -1,4 +1,5 @@
-/* Streaming resampling of one plane: rows of the source in, rows of the result out as soon as they can be made. */
+/* Streaming resampling of one plane: rows of the source in, rows of the result out as soon as they can be made, mostly
+ * two at a time. */
 #ifndef IMGCORE_SCALE_H
 #define IMGCORE_SCALE_H
 
@@ -15,9 +16,11 @@ struct ic_scale {
     uint32_t cap;              /* rows of the ring */
     size_t row_bytes;          /* of each */
     uint8_t **ring;            /* source row y is ring[y % cap] */
-    const uint8_t **window;    /* the rows of one output row in order */
-    uint8_t *vrow;             /* one output row, still at the source's width */
-    uint8_t *split[IC_PLANES]; /* the same, a row a channel */
+    const uint8_t **window;    /* the rows of one output row, or of two made together, in order */
+    int16_t *pair[2];          /* weights of two made together, for the rows of both */
+    uint8_t *vrow[2];          /* output rows, still at the source's width */
+    bool held;                 /* the next one is vrow[1], made together with the one before */
+    uint8_t *split[IC_PLANES]; /* one of them, a row a channel */
 };
 
 /* h and v: the two axes of the plane, borrowed while s lives. s may be anything before and needs ic_scale_free() after,

@@ -49,6 +49,11 @@ struct ic_kernels {
      * readable and dst writable up to n rounded up to 32. taps >= 1. */
     void (*vscale_u8)(uint8_t *dst, const uint8_t *const *rows, const int16_t *w, uint32_t taps, size_t n);
 
+    /* Two such rows at once, from all rows that either of them uses: taps weights for each, zeros outside of its
+     * window. What is loaded and widened serves both, which is most of the work. taps is even. */
+    void (*vscale2_u8)(uint8_t *const dst[2], const uint8_t *const *rows, const int16_t *const w[2], uint32_t taps,
+                       size_t n);
+
     /* One plane's row to t->n outputs. src is readable up to the largest first + stride + 64. Writes exactly n bytes.
      */
     void (*hscale_u8)(uint8_t *dst, const uint8_t *src, const struct ic_taps *t);
@@ -69,6 +74,9 @@ struct ic_kernels {
 
     /* Three planes in place: full range BT.601 (JFIF 1.02, section 7) to R, G, B. */
     void (*ycc_rgb)(uint8_t *const *p, size_t n);
+
+    /* Sixteen rows of n bytes to n rows of sixteen, step bytes apart: dst[x * step + r] = src[r][x]. */
+    void (*transpose16)(uint8_t *dst, ptrdiff_t step, const uint8_t *const src[16], size_t n);
 
     /* PNG's filters undone: n bytes of src, as they were filtered, to pixels of bpp = 1 .. 4 bytes. The bpp bytes
      * before dst and above are the pixels to the left, or 0. Exactly n bytes are read and written. */
@@ -109,6 +117,8 @@ void ic_premultiply_greya_c(uint8_t *dst, const uint8_t *src, size_t n);
 void ic_premultiply_rgba_c(uint8_t *dst, const uint8_t *src, size_t n);
 void ic_unpremultiply_c(uint8_t *colour, const uint8_t *alpha, size_t n);
 void ic_ycc_rgb_c(uint8_t *const *p, size_t n);
+/* Columns [from, n) only. */
+void ic_transpose16_rest_c(uint8_t *dst, ptrdiff_t step, const uint8_t *const src[16], size_t from, size_t n);
 /* For windows that are too far apart for AVX-512's way. */
 void ic_hscale_u8_avx2(uint8_t *dst, const uint8_t *src, const struct ic_taps *t);
 void ic_png_unsub_c(uint8_t *dst, const uint8_t *src, size_t n, size_t bpp);

@@ -242,6 +242,35 @@ static void ycc_rgb_avx2(uint8_t *const *p, size_t n)
     ic_ycc_rgb_c((uint8_t *const[]){ p[0] + i, p[1] + i, p[2] + i }, n - i);
 }
 
+/* Interleaves the first eight vectors with the last eight, byte by byte. Of the eight bits of a byte's place, four for
+ * the row and four for the column, this moves each up by one; after four rounds rows are columns. */
+static inline void transpose_round(__m128i out[16], const __m128i in[16])
+{
+    for (int i = 0; i < 8; i++) {
+        out[2 * i] = _mm_unpacklo_epi8(in[i], in[i + 8]);
+        out[2 * i + 1] = _mm_unpackhi_epi8(in[i], in[i + 8]);
+    }
+}
+
+static void transpose16_avx2(uint8_t *dst, ptrdiff_t step, const uint8_t *const src[16], size_t n)
+{
+    size_t x = 0;
+
+    for (; x + 16 <= n; x += 16) {
+        __m128i a[16], b[16];
+
+        for (int r = 0; r < 16; r++)
+            a[r] = load16(src[r] + x);
+        transpose_round(b, a);
+        transpose_round(a, b);
+        transpose_round(b, a);
+        transpose_round(a, b);
+        for (int r = 0; r < 16; r++)
+            store16(dst + ((ptrdiff_t)x + r) * step, a[r]);
+    }
+    ic_transpose16_rest_c(dst, step, src, x, n);
+}
+
 void ic_kernels_rows_avx2(struct ic_kernels *k)
 {
     k->deinterleave2 = deinterleave2_avx2;
@@ -254,4 +283,5 @@ void ic_kernels_rows_avx2(struct ic_kernels *k)
     k->premultiply_rgba = premultiply_rgba_avx2;
     k->unpremultiply = unpremultiply_avx2;
     k->ycc_rgb = ycc_rgb_avx2;
+    k->transpose16 = transpose16_avx2;
 }

@@ -119,6 +119,18 @@ void ic_ycc_rgb_c(uint8_t *const *p, size_t n)
     }
 }
 
+void ic_transpose16_rest_c(uint8_t *dst, ptrdiff_t step, const uint8_t *const src[16], size_t from, size_t n)
+{
+    for (size_t x = from; x < n; x++)
+        for (int r = 0; r < 16; r++)
+            dst[(ptrdiff_t)x * step + r] = src[r][x];
+}
+
+static void transpose16_c(uint8_t *dst, ptrdiff_t step, const uint8_t *const src[16], size_t n)
+{
+    ic_transpose16_rest_c(dst, step, src, 0, n);
+}
+
 void ic_kernels_rows_c(struct ic_kernels *k)
 {
     k->deinterleave2 = ic_deinterleave2_c;
@@ -131,4 +143,5 @@ void ic_kernels_rows_c(struct ic_kernels *k)
     k->premultiply_rgba = ic_premultiply_rgba_c;
     k->unpremultiply = ic_unpremultiply_c;
     k->ycc_rgb = ic_ycc_rgb_c;
+    k->transpose16 = transpose16_c;
 }

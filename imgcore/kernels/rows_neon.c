@@ -171,6 +171,35 @@ static void ycc_rgb_neon(uint8_t *const *p, size_t n)
     ic_ycc_rgb_c((uint8_t *const[]){ p[0] + i, p[1] + i, p[2] + i }, n - i);
 }
 
+/* Interleaves the first eight vectors with the last eight, byte by byte. Of the eight bits of a byte's place, four for
+ * the row and four for the column, this moves each up by one; after four rounds rows are columns. */
+static inline void transpose_round(uint8x16_t out[16], const uint8x16_t in[16])
+{
+    for (int i = 0; i < 8; i++) {
+        out[2 * i] = vzip1q_u8(in[i], in[i + 8]);
+        out[2 * i + 1] = vzip2q_u8(in[i], in[i + 8]);
+    }
+}
+
+static void transpose16_neon(uint8_t *dst, ptrdiff_t step, const uint8_t *const src[16], size_t n)
+{
+    size_t x = 0;
+
+    for (; x + 16 <= n; x += 16) {
+        uint8x16_t a[16], b[16];
+
+        for (int r = 0; r < 16; r++)
+            a[r] = vld1q_u8(src[r] + x);
+        transpose_round(b, a);
+        transpose_round(a, b);
+        transpose_round(b, a);
+        transpose_round(a, b);
+        for (int r = 0; r < 16; r++)
+            vst1q_u8(dst + ((ptrdiff_t)x + r) * step, a[r]);
+    }
+    ic_transpose16_rest_c(dst, step, src, x, n);
+}
+
 void ic_kernels_rows_neon(struct ic_kernels *k)
 {
     k->deinterleave2 = deinterleave2_neon;
@@ -183,4 +212,5 @@ void ic_kernels_rows_neon(struct ic_kernels *k)
     k->premultiply_rgba = premultiply_rgba_neon;
     k->unpremultiply = unpremultiply_neon;
     k->ycc_rgb = ycc_rgb_neon;
+    k->transpose16 = transpose16_neon;
 }

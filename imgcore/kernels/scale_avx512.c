@@ -1,6 +1,6 @@
 /* Resampling with AVX-512 as Ice Lake and Zen 4 have it: VNNI adds as it multiplies, VBMI picks any bytes of 64.
  *
- * Vertical: as with AVX2, 64 bytes at a time. Horizontal, up to a shrink of 8: lanes are outputs, and one byte
+ * Vertical: as with AVX2. Horizontal, up to a shrink of 8: lanes are outputs, and one byte
  * permutation of one load (of two beyond a shrink of 4) is a pair of taps of all sixteen. The multiply-add of bytes
  * (vpdpbusd) would do four taps at once, but weights have 16 bits and it takes 8. */
 #include "kernels.h"
@@ -30,15 +30,29 @@ static inline struct sums sums_begin(void)
     return (struct sums){ { round, round, round, round } };
 }
 
-static inline void sums_add(struct sums *s, __m512i a, __m512i b, __m512i w)
+/* 64 bytes of two rows as pairs of 16 bits, in that order. */
+static inline struct sums sums_widen(__m512i a, __m512i b)
 {
     const __m512i zero = _mm512_setzero_si512();
     __m512i lo = _mm512_unpacklo_epi8(a, b), hi = _mm512_unpackhi_epi8(a, b);
 
-    s->v[0] = _mm512_dpwssd_epi32(s->v[0], _mm512_unpacklo_epi8(lo, zero), w);
-    s->v[1] = _mm512_dpwssd_epi32(s->v[1], _mm512_unpackhi_epi8(lo, zero), w);
-    s->v[2] = _mm512_dpwssd_epi32(s->v[2], _mm512_unpacklo_epi8(hi, zero), w);
-    s->v[3] = _mm512_dpwssd_epi32(s->v[3], _mm512_unpackhi_epi8(hi, zero), w);
+    return (struct sums){ { _mm512_unpacklo_epi8(lo, zero), _mm512_unpackhi_epi8(lo, zero),
+                            _mm512_unpacklo_epi8(hi, zero), _mm512_unpackhi_epi8(hi, zero) } };
+}
+
+static inline void sums_madd(struct sums *s, const struct sums *pairs, __m512i w)
+{
+    s->v[0] = _mm512_dpwssd_epi32(s->v[0], pairs->v[0], w);
+    s->v[1] = _mm512_dpwssd_epi32(s->v[1], pairs->v[1], w);
+    s->v[2] = _mm512_dpwssd_epi32(s->v[2], pairs->v[2], w);
+    s->v[3] = _mm512_dpwssd_epi32(s->v[3], pairs->v[3], w);
+}
+
+static inline void sums_add(struct sums *s, __m512i a, __m512i b, __m512i w)
+{
+    const struct sums pairs = sums_widen(a, b);
+
+    sums_madd(s, &pairs, w);
 }
 
 static inline __m512i sums_pack(const struct sums *s)
@@ -94,6 +108,11 @@ static inline void vscale_rest(uint8_t *dst, const uint8_t *const *rows, const i
     _mm512_mask_storeu_epi8(dst + i, m, sums_pack(&s));
 }
 
+static inline __mmask64 rest_mask(size_t left)
+{
+    return left >= 64 ? ~(__mmask64)0 : ((__mmask64)1 << left) - 1;
+}
+
 static void vscale_u8_avx512(uint8_t *dst, const uint8_t *const *rows, const int16_t *w, uint32_t taps, size_t n)
 {
     size_t i = 0;
@@ -101,7 +120,35 @@ static void vscale_u8_avx512(uint8_t *dst, const uint8_t *const *rows, const int
     for (; i + 128 <= n; i += 128)
         vscale_128(dst, rows, w, taps, i);
     for (; i < n; i += 64)
-        vscale_rest(dst, rows, w, taps, i, n - i >= 64 ? ~(__mmask64)0 : ((__mmask64)1 << (n - i)) - 1);
+        vscale_rest(dst, rows, w, taps, i, rest_mask(n - i));
+}
+
+/* m: which of the 64 bytes there are. */
+static inline void vscale2_64(uint8_t *const dst[2], const uint8_t *const *rows, const int16_t *const w[2],
+                              uint32_t taps, size_t i, __mmask64 m)
+{
+    struct sums a = sums_begin(), b = sums_begin();
+
+    for (uint32_t t = 0; t < taps; t += 2) {
+        const struct sums pairs =
+            sums_widen(_mm512_maskz_loadu_epi8(m, rows[t] + i), _mm512_maskz_loadu_epi8(m, rows[t + 1] + i));
+
+        sums_madd(&a, &pairs, weight_pair(w[0] + t));
+        sums_madd(&b, &pairs, weight_pair(w[1] + t));
+    }
+    _mm512_mask_storeu_epi8(dst[0] + i, m, sums_pack(&a));
+    _mm512_mask_storeu_epi8(dst[1] + i, m, sums_pack(&b));
+}
+
+static void vscale2_u8_avx512(uint8_t *const dst[2], const uint8_t *const *rows, const int16_t *const w[2],
+                              uint32_t taps, size_t n)
+{
+    size_t i = 0;
+
+    for (; i + 64 <= n; i += 64)
+        vscale2_64(dst, rows, w, taps, i, ~(__mmask64)0); /* a constant: no mask is left of it */
+    if (i < n)
+        vscale2_64(dst, rows, w, taps, i, rest_mask(n - i));
 }
 
 /* A pair of taps is bytes d and d + 1, each with a zero above. */
@@ -180,5 +227,6 @@ static void hscale_u8_avx512(uint8_t *dst, const uint8_t *src, const struct ic_t
 void ic_kernels_scale_avx512(struct ic_kernels *k)
 {
     k->vscale_u8 = vscale_u8_avx512;
+    k->vscale2_u8 = vscale2_u8_avx512;
     k->hscale_u8 = hscale_u8_avx512;
 }

@@ -35,6 +35,23 @@ static void vscale_u8_c(uint8_t *dst, const uint8_t *const *rows, const int16_t 
     vscale_block(dst, rows, w, taps, i, n - i);
 }
 
+/* Without the zeros that another output's window puts at the ends of this one. */
+static void vscale_bare(uint8_t *dst, const uint8_t *const *rows, const int16_t *w, uint32_t taps, size_t n)
+{
+    while (taps > 1 && w[taps - 1] == 0)
+        taps--;
+    for (; taps > 1 && w[0] == 0; taps--, w++)
+        rows++;
+    vscale_u8_c(dst, rows, w, taps, n);
+}
+
+static void vscale2_u8_c(uint8_t *const dst[2], const uint8_t *const *rows, const int16_t *const w[2], uint32_t taps,
+                         size_t n)
+{
+    vscale_bare(dst[0], rows, w[0], taps, n);
+    vscale_bare(dst[1], rows, w[1], taps, n);
+}
+
 static void hscale_u8_c(uint8_t *dst, const uint8_t *src, const struct ic_taps *t)
 {
     for (uint32_t i = 0; i < t->n; i++) {
@@ -51,5 +68,6 @@ static void hscale_u8_c(uint8_t *dst, const uint8_t *src, const struct ic_taps *
 void ic_kernels_scale_c(struct ic_kernels *k)
 {
     k->vscale_u8 = vscale_u8_c;
+    k->vscale2_u8 = vscale2_u8_c;
     k->hscale_u8 = hscale_u8_c;
 }

@@ -57,6 +57,31 @@ static void vscale_u8_neon(uint8_t *dst, const uint8_t *const *rows, const int16
         vscale_32(dst, rows, w, taps, i);
 }
 
+static inline void vscale2_16(uint8_t *const dst[2], const uint8_t *const *rows, const int16_t *const w[2],
+                              uint32_t taps, size_t i)
+{
+    struct sums a[2] = { sums_begin(), sums_begin() }, b[2] = { sums_begin(), sums_begin() };
+
+    for (uint32_t t = 0; t < taps; t++) {
+        uint8x16_t px = vld1q_u8(rows[t] + i);
+        int16x8_t wa = vdupq_n_s16(w[0][t]), wb = vdupq_n_s16(w[1][t]);
+
+        sums_add(&a[0], vget_low_u8(px), wa);
+        sums_add(&a[1], vget_high_u8(px), wa);
+        sums_add(&b[0], vget_low_u8(px), wb);
+        sums_add(&b[1], vget_high_u8(px), wb);
+    }
+    vst1q_u8(dst[0] + i, vcombine_u8(sums_pack(&a[0]), sums_pack(&a[1])));
+    vst1q_u8(dst[1] + i, vcombine_u8(sums_pack(&b[0]), sums_pack(&b[1])));
+}
+
+static void vscale2_u8_neon(uint8_t *const dst[2], const uint8_t *const *rows, const int16_t *const w[2], uint32_t taps,
+                            size_t n)
+{
+    for (size_t i = 0; i < n; i += 16)
+        vscale2_16(dst, rows, w, taps, i);
+}
+
 /* Where the first tap of each of eight outputs is in a load that begins at the first output's. */
 static inline uint8x8_t near_pick(const int32_t *first)
 {
@@ -127,5 +152,6 @@ static void hscale_u8_neon(uint8_t *dst, const uint8_t *src, const struct ic_tap
 void ic_kernels_scale_neon(struct ic_kernels *k)
 {
     k->vscale_u8 = vscale_u8_neon;
+    k->vscale2_u8 = vscale2_u8_neon;
     k->hscale_u8 = hscale_u8_neon;
 }

@@ -113,7 +113,7 @@ static double read_ms(int repeat)
 static uint8_t room[5][4 * N + 128];
 static uint8_t *const planes[4] = { room[0], room[1], room[2], room[3] };
 static const uint8_t *const sources[4] = { room[0], room[1], room[2], room[3] };
-static int16_t weights[12];
+static int16_t weights[15];
 
 static void run_vscale(const struct ic_kernels *k)
 {
@@ -121,6 +121,14 @@ static void run_vscale(const struct ic_kernels *k)
     for (int i = 0; i < 12; i++)
         rows[i] = room[i % 4] + N * (i / 4);
     k->vscale_u8(room[4], rows, weights, 12, N);
+}
+static void run_vscale2(const struct ic_kernels *k)
+{
+    static const uint8_t *rows[14];
+    static uint8_t second[N];
+    for (int i = 0; i < 14; i++)
+        rows[i] = room[i % 4] + N * (i / 4);
+    k->vscale2_u8((uint8_t *const[]){ room[4], second }, rows, (const int16_t *const[]){ weights, weights + 1 }, 14, N);
 }
 static const struct ic_taps *taps_up, *taps_down; /* of rows enlarged by 1.25 and shrunk by 2.4 */
 
@@ -165,11 +173,17 @@ static const struct {
     const char *name;
     void (*run)(const struct ic_kernels *k);
 } singles[] = {
-    { "vscale_u8_12_taps", run_vscale },       { "hscale_u8_1.25_up", run_hscale_up },
-    { "hscale_u8_2.4_down", run_hscale_down }, { "deinterleave3", run_deinterleave3 },
-    { "deinterleave4", run_deinterleave4 },    { "interleave3", run_interleave3 },
-    { "interleave4", run_interleave4 },        { "premultiply_rgba", run_premultiply_rgba },
-    { "unpremultiply", run_unpremultiply },    { "ycc_rgb", run_ycc_rgb },
+    { "vscale_u8_12_taps", run_vscale },
+    { "vscale2_u8_14_taps", run_vscale2 },
+    { "hscale_u8_1.25_up", run_hscale_up },
+    { "hscale_u8_2.4_down", run_hscale_down },
+    { "deinterleave3", run_deinterleave3 },
+    { "deinterleave4", run_deinterleave4 },
+    { "interleave3", run_interleave3 },
+    { "interleave4", run_interleave4 },
+    { "premultiply_rgba", run_premultiply_rgba },
+    { "unpremultiply", run_unpremultiply },
+    { "ycc_rgb", run_ycc_rgb },
 };
 
 static const struct ic_taps *taps(struct ic_weights_cache *c, uint32_t src_n)
@@ -216,7 +230,7 @@ int main(int argc, char **argv)
     check(pixels && repeat > 0, "usage: kernels REPEAT");
     for (size_t i = 0; i < n; i++)
         pixels[i] = (uint8_t)((state = state * 1664525u + 1013904223u) >> 24);
-    for (int i = 0; i < 12; i++)
+    for (int i = 0; i < 15; i++)
         weights[i] = (int16_t)(1300 + i);
     taps_up = taps(&c, 3277);
     taps_down = taps(&c, 9830);

@@ -54,20 +54,48 @@ static uint8_t *strip_px(struct strip *s, int y)
 /* One case a kernel: runs it from `in` into `out`, both of the same n and alignment. */
 typedef void kernel_case(const struct ic_kernels *k, struct strip *out, struct strip *in, struct random *r);
 
+static uint32_t rows_random(const uint8_t **rows, struct strip *in, struct random *r)
+{
+    uint32_t taps = 1 + random_below(r, ROWS);
+    for (uint32_t t = 0; t < taps; t++)
+        rows[t] = strip_px(in, (int)t);
+    return taps;
+}
+
+static void weights_random(int16_t *w, struct random *r)
+{
+    for (int t = 0; t < ROWS; t++)
+        w[t] = (int16_t)((int)random_below(r, 8000) - 2500);
+}
+
+/* Calls the kernel, then forgets what it may write beyond n: a block of 32 to its end, and nothing after that. */
 static void case_vscale(const struct ic_kernels *k, struct strip *out, struct strip *in, struct random *r)
 {
     const uint8_t *rows[ROWS];
     int16_t w[ROWS];
-    uint32_t taps = 1 + random_below(r, ROWS);
-    for (uint32_t t = 0; t < taps; t++) {
-        rows[t] = strip_px(in, (int)t);
-        w[t] = (int16_t)((int)random_below(r, 8000) - 2500);
-    }
+    uint32_t taps = rows_random(rows, in, r);
     uint8_t before[32];
+    weights_random(w, r);
     memcpy(before, strip_px(out, 0) + out->n, sizeof before);
     k->vscale_u8(strip_px(out, 0), rows, w, taps, out->n);
-    /* A block of 32 may be written to its end; nothing beyond it. */
     memcpy(strip_px(out, 0) + out->n, before, (32 - out->n % 32) % 32);
+}
+
+static void case_vscale2(const struct ic_kernels *k, struct strip *out, struct strip *in, struct random *r)
+{
+    const uint8_t *rows[ROWS];
+    int16_t w[2][ROWS];
+    uint8_t before[2][32], *const dst[2] = { strip_px(out, 0), strip_px(out, 1) };
+    uint32_t taps = (rows_random(rows, in, r) + 1) & ~1u;
+    rows[taps - 1] = strip_px(in, 0);
+    for (int i = 0; i < 2; i++) {
+        weights_random(w[i], r);
+        memset(w[i] + (i ? 0 : taps * 3 / 4), 0, taps / 4 * sizeof w[i][0]); /* windows that begin and end apart */
+        memcpy(before[i], dst[i] + out->n, sizeof before[i]);
+    }
+    k->vscale2_u8(dst, rows, (const int16_t *const[]){ w[0], w[1] }, taps, out->n);
+    for (int i = 0; i < 2; i++)
+        memcpy(dst[i] + out->n, before[i], (32 - out->n % 32) % 32);
 }
 
 enum { MAX_STRIDE = 48, MAX_OUTPUTS = (MAX_WIDTH / IC_TAPS_GROUP + 1) * IC_TAPS_GROUP };
@@ -186,6 +214,21 @@ static void case_ycc_rgb(const struct ic_kernels *k, struct strip *out, struct s
     k->ycc_rgb(p, out->n);
 }
 
+/* Down the strip, or up it. */
+static void case_transpose16(const struct ic_kernels *k, struct strip *out, struct strip *in, struct random *r)
+{
+    const uint8_t *src[16];
+    ptrdiff_t step = 16 + (ptrdiff_t)random_below(r, 40);
+    size_t room = sizeof out->row - 2 * GUARD - 64, n = out->n;
+    for (int y = 0; y < 16; y++)
+        src[y] = strip_px(in, y);
+    n = n < room / (size_t)step ? n : room / (size_t)step;
+    if (n > 0 && random_below(r, 2))
+        k->transpose16(strip_px(out, 0) + (ptrdiff_t)(n - 1) * step, -step, src, n);
+    else
+        k->transpose16(strip_px(out, 0), step, src, n);
+}
+
 /* Whole pixels, from rows whose left neighbours are anything; src ends where the row does. */
 static size_t png_case(struct strip *out, struct strip *in, struct random *r)
 {
@@ -256,6 +299,7 @@ static const struct {
     kernel_case *run;
 } cases[] = {
     { "vscale_u8", case_vscale },
+    { "vscale2_u8", case_vscale2 },
     { "hscale_u8", case_hscale },
     { "deinterleave2", case_deinterleave2 },
     { "deinterleave3", case_deinterleave3 },
@@ -267,6 +311,7 @@ static const struct {
     { "premultiply_rgba", case_premultiply_rgba },
     { "unpremultiply", case_unpremultiply },
     { "ycc_rgb", case_ycc_rgb },
+    { "transpose16", case_transpose16 },
     { "png_unsub", case_png_unsub },
     { "png_unup", case_png_unup },
     { "png_unaverage", case_png_unaverage },

@@ -3,9 +3,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../../imgcore/cpu.h"
 #include "../../imgcore/image.h"
 
-#define BLOCK_W 5
+#define BLOCK_W 37
 #define BLOCK_H 39
 
 /* A turn by its definition: where pixel x, y of a w x h block goes. */
@@ -136,6 +137,7 @@ END_TEST
 
 int main(void)
 {
+    ic_init();
     Suite *s = suite_create("image");
     TCase *t = tcase_create("all");
     tcase_add_test(t, then_composes);
