@@ -12,8 +12,9 @@ static const char *const isa_names[IC_ISAS] = { "c", "avx2" };
 
 /* In the order of struct ic_kernels. */
 static const char *const kernel_names[] = {
-    "vscale_u8",   "hscale_u8",   "deinterleave2",     "deinterleave3",    "deinterleave4", "interleave2",
-    "interleave3", "interleave4", "premultiply_greya", "premultiply_rgba", "unpremultiply", "ycc_rgb",
+    "vscale_u8",     "hscale_u8",   "deinterleave2", "deinterleave3",     "deinterleave4",
+    "interleave2",   "interleave3", "interleave4",   "premultiply_greya", "premultiply_rgba",
+    "unpremultiply", "ycc_rgb",     "halve_u8",
 };
 #define KERNELS (sizeof(kernel_names) / sizeof(kernel_names[0]))
 
@@ -36,11 +37,13 @@ void ic_kernels_init(struct ic_kernels *k, enum ic_isa level)
 {
     ic_kernels_scale_c(k);
     ic_kernels_rows_c(k);
+    ic_kernels_halve_c(k);
     if (level < IC_ISA_AVX2)
         return;
 #if defined(__x86_64__)
     ic_kernels_scale_avx2(k);
     ic_kernels_rows_avx2(k);
+    ic_kernels_halve_avx2(k);
 #endif
 }
 

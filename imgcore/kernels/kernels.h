@@ -49,13 +49,19 @@ struct ic_kernels {
 
     /* Three planes in place: full range BT.601 (JFIF 1.02, section 7) to R, G, B. */
     void (*ycc_rgb)(uint8_t *const *p, size_t n);
+
+    /* dst[i] = average of samples 2i and 2i + 1 of rows a and b, a half rounded down where i is even and up where it is
+     * odd: halving again and again must not brighten. */
+    void (*halve_u8)(uint8_t *dst, const uint8_t *a, const uint8_t *b, size_t n);
 };
 
 /* Each sets the kernels it has and leaves the rest. */
 void ic_kernels_scale_c(struct ic_kernels *k);
 void ic_kernels_rows_c(struct ic_kernels *k);
+void ic_kernels_halve_c(struct ic_kernels *k);
 void ic_kernels_scale_avx2(struct ic_kernels *k);
 void ic_kernels_rows_avx2(struct ic_kernels *k);
+void ic_kernels_halve_avx2(struct ic_kernels *k);
 
 /* The reference's row kernels by name: faster versions end their rows with them. */
 void ic_deinterleave2_c(uint8_t *const *dst, const uint8_t *src, size_t n);
@@ -68,5 +74,6 @@ void ic_premultiply_greya_c(uint8_t *dst, const uint8_t *src, size_t n);
 void ic_premultiply_rgba_c(uint8_t *dst, const uint8_t *src, size_t n);
 void ic_unpremultiply_c(uint8_t *colour, const uint8_t *alpha, size_t n);
 void ic_ycc_rgb_c(uint8_t *const *p, size_t n);
+void ic_halve_u8_c(uint8_t *dst, const uint8_t *a, const uint8_t *b, size_t n);
 
 #endif

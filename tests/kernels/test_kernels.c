@@ -144,6 +144,12 @@ static void case_ycc_rgb(const struct ic_kernels *k, struct strip *out, struct s
     k->ycc_rgb(p, out->n);
 }
 
+static void case_halve(const struct ic_kernels *k, struct strip *out, struct strip *in, struct random *r)
+{
+    (void)r;
+    k->halve_u8(strip_px(out, 0), strip_px(in, 0), strip_px(in, 1), in->n / 2);
+}
+
 static const struct {
     const char *name;
     kernel_case *run;
@@ -160,6 +166,7 @@ static const struct {
     { "premultiply_rgba", case_premultiply_rgba },
     { "unpremultiply", case_unpremultiply },
     { "ycc_rgb", case_ycc_rgb },
+    { "halve_u8", case_halve },
 };
 
 #define CASES ((int)(sizeof cases / sizeof *cases))
