@@ -206,8 +206,8 @@ void ic_oriented_size(const struct ic_info *info, bool autorotate, uint32_t *w, 
 
 struct ic_engine; /* warm memory, cached weights; one per thread */
 
-/* Once per process, before anything else of imgcore but ic_probe and ic_plan: chooses the kernels. PIXPOOL_ISA in the environment (c, avx2) lowers the choice;
- * an unknown or unsupported name is ignored. Not reentrant. */
+/* Once per process, before anything else of imgcore but ic_probe and ic_plan: chooses the kernels. PIXPOOL_ISA in the
+ * environment (c, avx2) lowers the choice; an unknown or unsupported name is ignored. Not reentrant. */
 void ic_init(void);
 
 /* One line per kernel, "vscale_u8 avx2\n", into buf (always terminated). Returns the length needed. */

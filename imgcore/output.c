@@ -13,6 +13,12 @@
 
 #define STRIP_ROWS 16u
 
+/* The least shrink that halving may leave to the resampler. Five widths of 1600 to 200 from one decode of 13
+ * photographs, encoded at quality 80: with 2 for luma 0.17 dB of PSNR is lost at most (0.05 on average, at 400 and
+ * 200), with 1.3 up to 0.6 dB. Chroma, coarser anyway, loses 0.3 dB at most with 1.3, and brings most of the time. */
+#define HALVED_LUMA   2.0
+#define HALVED_CHROMA 1.3
+
 double ic_now_ms(void)
 {
     struct timespec t;
@@ -127,6 +133,31 @@ static struct ic_axis output_axis_y(const struct ic_output *o, int plane)
     return output_axis(&s, from->height, p->kernel);
 }
 
+/* ---- halving ---- */
+
+/* Samples of the source that become one of the result, on the axis where they are fewer. */
+static double output_shrink(const struct ic_output *o, int plane)
+{
+    struct ic_axis x = output_axis_x(o, plane), y = output_axis_y(o, plane);
+
+    return fmin((x.x1 - x.x0) / x.dst_n, (y.x1 - y.x0) / y.dst_n);
+}
+
+/* Takes what the decoder did not shrink, for another output needs it, from the halved planes. Only of sources that
+ * would have been shrunk as well for this output alone. */
+static void output_halve(struct ic_output *o)
+{
+    if (!ic_codec_of(o->plan->source.format)->shrinks || o->plan->kernel == IC_KERNEL_NEAREST)
+        return;
+    for (int p = 0; p < o->source.n; p++) {
+        bool chroma = p > 0 && o->source.layout == IC_YCBCR;
+        double leaves = chroma ? HALVED_CHROMA : HALVED_LUMA;
+
+        for (; o->level[p] < IC_HALVINGS && output_shrink(o, p) >= 2 * leaves; o->level[p]++)
+            o->source.plane[p] = ic_halved(&o->source.plane[p]);
+    }
+}
+
 /* ---- opening ---- */
 
 static enum ic_code output_add_strip(struct ic_output *o, int channel, const struct ic_axis *x, const struct ic_axis *y)
@@ -224,6 +255,7 @@ enum ic_code ic_output_open(struct ic_output *o, struct ic_engine *g, const stru
     o->framed = plan->turn || plan->pad;
     if ((rc = output_choose(o, &so, e)) != IC_OK)
         return rc;
+    output_halve(o);
     if (output_add_planes(o, g) != IC_OK || output_add_rows(o) != IC_OK)
         return output_no_memory(e);
     if (o->framed && (rc = output_add_image(o, e)) != IC_OK)

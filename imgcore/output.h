@@ -4,6 +4,7 @@
 
 #include "colour.h"
 #include "engine.h"
+#include "halve.h"
 #include "image.h"
 #include "scale.h"
 
@@ -21,6 +22,7 @@ struct ic_output {
     const struct ic_plan *plan;
     const struct ic_codec *codec;
     struct ic_planes source, shape; /* what comes, what the sink takes */
+    int level[IC_PLANES];           /* how often each plane is halved before it comes; source is after that */
     struct ic_colour_path colour;
     struct ic_scale scale[IC_PLANES];     /* by plane of the source */
     struct output_strip strip[IC_PLANES]; /* by channel of the source */
@@ -38,7 +40,7 @@ struct ic_output {
 enum ic_code ic_output_open(struct ic_output *o, struct ic_engine *g, const struct ic_plan *plan,
                             const struct ic_planes *source, struct ic_error *e);
 
-/* Takes the source's next rows; sets o->complete once the last needed one was among them. */
+/* Takes the source's next rows, halved as o->level says; sets o->complete once the last needed one was among them. */
 enum ic_code ic_output_rows(struct ic_output *o, const struct ic_rows *rows, struct ic_error *e);
 
 void ic_output_close(struct ic_output *o); /* accepts a zeroed or half-made one */

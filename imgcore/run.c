@@ -28,6 +28,7 @@ struct run {
     struct run_item *item; /* n, owned */
     int n;
     struct ic_source *source;
+    struct ic_halver halver;
     double decode_ms;
     bool stopped; /* by emit */
 };
@@ -154,14 +155,28 @@ static void run_open_outputs(struct run *r)
     }
 }
 
+static enum ic_code run_open_halver(struct run *r, struct ic_error *e)
+{
+    int deepest[IC_PLANES] = { 0 };
+
+    for (int i = 0; i < r->n; i++)
+        for (int p = 0; p < IC_PLANES; p++)
+            if (r->item[i].open && r->item[i].output.level[p] > deepest[p])
+                deepest[p] = r->item[i].output.level[p];
+    if (ic_halver_init(&r->halver, &r->g->mem, &r->source->shape, deepest) != IC_OK)
+        return ic_fail(e, IC_E_MEMORY, "no memory for halved rows");
+    return IC_OK;
+}
+
 /* ---- rows ---- */
 
-static void run_feed(struct run *r, int i, const struct ic_rows *rows)
+static void run_feed(struct run *r, int i)
 {
     struct run_item *it = &r->item[i];
+    struct ic_rows rows = ic_halver_rows(&r->halver, it->output.level);
     double start = ic_now_ms();
     struct ic_error e;
-    enum ic_code rc = ic_output_rows(&it->output, rows, &e);
+    enum ic_code rc = ic_output_rows(&it->output, &rows, &e);
 
     it->ms += ic_now_ms() - start;
     if (rc != IC_OK)
@@ -185,6 +200,8 @@ static enum ic_code run_rows(struct run *r, struct ic_error *e)
         double start = ic_now_ms();
         enum ic_code rc = ic_source_rows(r->source, &rows, e);
 
+        if (rc == IC_OK)
+            rc = ic_halver_push(&r->halver, &rows, e);
         r->decode_ms += ic_now_ms() - start;
         if (rc != IC_OK)
             return rc;
@@ -192,7 +209,7 @@ static enum ic_code run_rows(struct run *r, struct ic_error *e)
             return ic_fail(e, IC_E_CORRUPT, "the image ends before its last row");
         for (int i = 0; i < r->n && !r->stopped; i++)
             if (r->item[i].open)
-                run_feed(r, i, &rows);
+                run_feed(r, i);
     }
     return IC_OK;
 }
@@ -209,6 +226,8 @@ static enum ic_code run_all(struct run *r, struct ic_bytes in, struct ic_error *
     if ((rc = run_open_source(r, in, e)) != IC_OK)
         return rc;
     run_open_outputs(r);
+    if ((rc = run_open_halver(r, e)) != IC_OK)
+        return rc;
     return run_rows(r, e);
 }
 
@@ -218,6 +237,7 @@ static void run_close(struct run *r)
 
     for (int i = 0; i < r->n; i++)
         ic_output_close(&r->item[i].output);
+    ic_halver_free(&r->halver);
     ic_source_close(r->source);
     ic_free(&r->g->mem, r->item);
     ic_weights_trim(&r->g->weights, share < WEIGHTS_KEPT ? share : WEIGHTS_KEPT);

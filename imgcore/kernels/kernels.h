@@ -92,6 +92,10 @@ struct ic_kernels {
     /* Adds what the filters would leave of a row to sums[IC_PNG_SUB .. IC_PNG_PAETH]: the sum of sizes, 255 counting as
      * -1. To sums[IC_PNG_NONE], the number of whole pixels that equal their left neighbour. */
     void (*png_weigh)(uint64_t *sums, const struct ic_png_row *r);
+
+    /* dst[i] = average of samples 2i and 2i + 1 of rows a and b, a half rounded down where i is even and up where it is
+     * odd: halving again and again must not brighten. */
+    void (*halve_u8)(uint8_t *dst, const uint8_t *a, const uint8_t *b, size_t n);
 };
 
 /* Each sets the kernels it has and leaves the rest. */
@@ -105,6 +109,8 @@ void ic_kernels_rows_avx512(struct ic_kernels *k);
 void ic_kernels_scale_neon(struct ic_kernels *k);
 void ic_kernels_rows_neon(struct ic_kernels *k);
 void ic_kernels_png_avx2(struct ic_kernels *k);
+void ic_kernels_halve_c(struct ic_kernels *k);
+void ic_kernels_halve_avx2(struct ic_kernels *k);
 
 /* The reference's row kernels by name: faster versions end their rows with them. */
 void ic_deinterleave2_c(uint8_t *const *dst, const uint8_t *src, size_t n);
@@ -128,5 +134,6 @@ void ic_png_unpaeth_c(uint8_t *dst, const uint8_t *src, const uint8_t *above, si
 void ic_png_unpaeth2_c(uint8_t *dst, size_t stride, const uint8_t *src, const uint8_t *above, size_t n, size_t bpp);
 void ic_png_filter_c(uint8_t *dst, const struct ic_png_row *r, int filter);
 void ic_png_weigh_c(uint64_t *sums, const struct ic_png_row *r);
+void ic_halve_u8_c(uint8_t *dst, const uint8_t *a, const uint8_t *b, size_t n);
 
 #endif

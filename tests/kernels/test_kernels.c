@@ -294,6 +294,12 @@ static void case_png_weigh(const struct ic_kernels *k, struct strip *out, struct
     memcpy(strip_px(out, 1), sums, sizeof sums);
 }
 
+static void case_halve(const struct ic_kernels *k, struct strip *out, struct strip *in, struct random *r)
+{
+    (void)r;
+    k->halve_u8(strip_px(out, 0), strip_px(in, 0), strip_px(in, 1), in->n / 2);
+}
+
 static const struct {
     const char *name;
     kernel_case *run;
@@ -319,6 +325,7 @@ static const struct {
     { "png_unpaeth2", case_png_unpaeth2 },
     { "png_filter", case_png_filter },
     { "png_weigh", case_png_weigh },
+    { "halve_u8", case_halve },
 };
 
 #define CASES ((int)(sizeof cases / sizeof *cases))
