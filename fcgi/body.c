@@ -17,8 +17,6 @@
 #define READ_AHEAD   8192  /* libfcgi's buffer */
 #define UNREAD_MAX   65536 /* a body that nobody asked for is read up to this size */
 
-/* ---- warm buffers ----------------------------------------------------------------------------------------- */
-
 #define WARM_BUFFERS 8
 #define WARM_BYTES   (64u << 20)
 
@@ -74,8 +72,6 @@ void request_free_body(struct request *rq)
     rq->body = NULL;
     rq->body_n = rq->body_cap = 0;
 }
-
-/* ---- reading ---------------------------------------------------------------------------------------------- */
 
 /* The stream has ended as it should, and not because the connection did. */
 static bool ended(const struct request *rq)

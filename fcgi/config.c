@@ -20,7 +20,7 @@
 
 extern char **environ;
 
-/* ---- presets ---- */
+/* Presets. */
 
 static const struct config_preset *preset_find(const struct config *c, const char *name, size_t n)
 {
@@ -71,7 +71,7 @@ static bool presets_builtin(struct config *c)
     return true;
 }
 
-/* ---- one pair ---- */
+/* One pair. */
 
 /* "unknown key "deadlin", did you mean deadline?" */
 static void unknown_key(const char *name, size_t n, char *why, size_t why_n)
@@ -92,7 +92,7 @@ static bool load_defaults(struct config *c, char *err, size_t errsize)
     return true;
 }
 
-/* ---- the file ---- */
+/* The file. */
 
 struct file {
     struct config *c;
@@ -204,7 +204,7 @@ static bool load_file(struct config *c, const char *name, char *err, size_t errs
     return !unread && bad == 0 && !f.failed;
 }
 
-/* ---- environment and command line ---- */
+/* Environment and command line. */
 
 #define ENV_PREFIX "PIXPOOL_"
 
@@ -301,7 +301,7 @@ static bool load_arguments(struct config *c, char *const *argv, int n, char *err
     return true;
 }
 
-/* ---- what was left to us, and what must fit together ---- */
+/* What was left to us, and what must fit together. */
 
 int config_threads(const struct config *c)
 {

@@ -38,7 +38,7 @@ struct dispatch {
     int64_t drain_ms;  /* when the drain began; 0: it has not */
 };
 
-/* ---- life ------------------------------------------------------------------------------------------------- */
+/* Life and end. */
 
 static bool watch(struct dispatch *d, int fd, void *tag)
 {
@@ -123,7 +123,7 @@ void dispatch_free(struct dispatch *d)
     free(d);
 }
 
-/* ---- accepting -------------------------------------------------------------------------------------------- */
+/* Accepting. */
 
 static void accept_pause(struct dispatch *d)
 {
@@ -167,7 +167,7 @@ static void accept_some(struct dispatch *d)
     }
 }
 
-/* ---- signals, births, drain ------------------------------------------------------------------------------- */
+/* Signals, births, drain. */
 
 static void drain_begin(struct dispatch *d)
 {
@@ -206,7 +206,7 @@ static void take_birth(struct dispatch *d)
     drain_begin(d);
 }
 
-/* ---- the loop --------------------------------------------------------------------------------------------- */
+/* The loop. */
 
 static int64_t sooner(int64_t a, int64_t b)
 {
@@ -286,7 +286,7 @@ enum dispatch_end dispatch_run(struct dispatch *d)
     }
 }
 
-/* ---- for the accept threads ------------------------------------------------------------------------------- */
+/* For the accept threads. */
 
 struct conn *dispatch_take(struct dispatch *d)
 {

@@ -50,7 +50,7 @@ bool dispatch_draining(struct dispatch *d);
  * which births arrive (-1: none, workers = 0). Returns the exit status. */
 int gateway_run(const struct config *c, int listen_fd, int spawner);
 
-/* ---- between gateway.c and dispatch.c --------------------------------------------------------------------- */
+/* Between gateway.c and dispatch.c. */
 
 /* listen_fd and spawner are borrowed and may be -1; SIGTERM and SIGINT must be blocked. NULL: errno. */
 struct dispatch *dispatch_create(const struct config *c, struct pool *p, int listen_fd, int spawner);

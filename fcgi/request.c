@@ -22,8 +22,6 @@
 #include "record.h"
 #include "route.h"
 
-/* ---- what was asked --------------------------------------------------------------------------------------- */
-
 const char *request_param(const struct request *rq, const char *name)
 {
     const char *value = FCGX_GetParam(name, rq->fx.envp);
@@ -100,8 +98,6 @@ bool request_admit(struct request *rq, enum pool_lane lane, size_t bytes, struct
     return false;
 }
 
-/* ---- the answer ------------------------------------------------------------------------------------------- */
-
 static void add_server_timing(const struct request *rq, struct reply *a)
 {
     const struct request_log *g = &rq->log;
@@ -143,8 +139,6 @@ static bool answer(struct request *rq, struct reply *a)
     rq->log.write_ms = (double)(clock_us() - from_us) / 1000;
     return sent;
 }
-
-/* ---- the end ---------------------------------------------------------------------------------------------- */
 
 /* Whether libfcgi has read nothing beyond the end of STDIN. Its buffer is private, but a reader that is restarted
  * without a socket to read from consumes what is left there, and moves rdNext only if there is something. */

@@ -92,8 +92,6 @@ int source_open(const char *root, const char *path, struct source *s)
     return err == ENOSYS || err == EPERM ? source_walk(root, path, s) : public_error(err);
 }
 
-/* ---- the walk ----------------------------------------------------------------------------------------------- */
-
 struct walk {
     int dir[WALK_DEPTH]; /* dir[0] is the root, dir[depth] where we are */
     int depth, links;

@@ -55,7 +55,7 @@ struct spawner {
     int64_t kill_ms; /* while stopping: when whoever is left is killed */
 };
 
-/* ---- the child's side of a fork ---------------------------------------------------------------------------- */
+/* The child's side of a fork. */
 
 /* Closes everything from 3 on but a and b (which may be -1): descriptors of the web server that started us included. */
 static void spawner_close_others(int a, int b)
@@ -111,7 +111,7 @@ _Noreturn static void spawner_be_worker(const struct spawner *s, pid_t parent, i
     worker_run(s->c, number, 3, 4, 5);
 }
 
-/* ---- births ------------------------------------------------------------------------------------------------- */
+/* Births. */
 
 /* A single death costs no time at all; a crash loop is slowed down to one birth in five seconds. */
 static void spawner_brake(struct life *l, bool futile)
@@ -218,7 +218,7 @@ static void spawner_births(struct spawner *s)
             spawner_bear_worker(s, k);
 }
 
-/* ---- deaths ------------------------------------------------------------------------------------------------- */
+/* Deaths. */
 
 static void spawner_kill_workers(const struct spawner *s)
 {
@@ -294,7 +294,7 @@ static void spawner_reap(struct spawner *s)
     }
 }
 
-/* ---- the loop ----------------------------------------------------------------------------------------------- */
+/* The loop. */
 
 static void spawner_stop(struct spawner *s, int signal_number)
 {

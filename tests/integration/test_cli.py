@@ -53,7 +53,7 @@ def photo(tmp_path):
     return path
 
 
-# ---- process ----
+# Process.
 
 
 @pytest.mark.parametrize(
@@ -252,7 +252,7 @@ def test_presets_of_the_configuration(photo, tmp_path):
     complaint(run("process", photo, "-o", tmp_path / "q.png", "preset=thumb"), 2)
 
 
-# ---- what it says about itself ----
+# What it says about itself.
 
 
 def test_print_config_is_the_sample_file():
@@ -318,7 +318,7 @@ def test_serve_that_cannot_start_says_why(tmp_path, keys, says):
     assert not (tmp_path / "s.sock").exists()
 
 
-# ---- check ----
+# Check.
 
 
 @pytest.fixture

@@ -59,7 +59,7 @@ def code(response):
     return json.loads(response.body)["code"]
 
 
-# ---- answers -----------------------------------------------------------------------------------------------
+# Answers.
 
 
 def test_an_answer_is_exactly_one_well_formed_stream(hasty):
@@ -137,7 +137,7 @@ def test_keep_conn_over_hundreds_of_requests(hasty, photo):
         assert c.closed()
 
 
-# ---- headers in pieces, and none -----------------------------------------------------------------------------
+# Headers in pieces, and none.
 
 
 def test_every_split_of_a_request(hasty):
@@ -205,7 +205,7 @@ def test_headers_over_64_kb(hasty):
     assert alive(hasty)
 
 
-# ---- bodies --------------------------------------------------------------------------------------------------
+# Bodies.
 
 
 @pytest.mark.parametrize("length", [None, "", "-1"])
@@ -297,7 +297,7 @@ def test_a_slow_reader_gets_everything(hasty):
         assert time.monotonic() - start > 1.5
 
 
-# ---- smuggling -------------------------------------------------------------------------------------------------
+# Smuggling.
 
 
 def offsets():
@@ -401,7 +401,7 @@ def test_pipelined_requests_get_one_answer(hasty):
         assert c.closed(2)
 
 
-# ---- other records ---------------------------------------------------------------------------------------------
+# Other records.
 
 
 def test_get_values(hasty):
@@ -457,7 +457,7 @@ def test_garbage(hasty, photo):
     assert hasty.gateway() == gateway, "the same gateway, not another"
 
 
-# ---- many, and the end -----------------------------------------------------------------------------------------
+# Many, and the end.
 
 
 def test_more_peers_than_threads(hasty):

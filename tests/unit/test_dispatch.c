@@ -17,7 +17,7 @@
 #include "../../fcgi/clock.h"
 #include "../../fcgi/handoff.h"
 
-/* ---- the hand-over ---------------------------------------------------------------------------------------- */
+/* The hand-over. */
 
 static struct handoff h;
 static int pair[2]; /* pair[0] is the connection's, pair[1] the peer's */
@@ -202,7 +202,7 @@ START_TEST(stopping_wakes_those_who_wait)
 }
 END_TEST
 
-/* ---- the loop --------------------------------------------------------------------------------------------- */
+/* The loop. */
 
 static struct config cfg;
 static struct dispatch *d;

@@ -10,7 +10,7 @@ static void close_all(void)
     nursery_close(&n);
 }
 
-/* ---- tickets ---- */
+/* Tickets. */
 
 static struct config small(void)
 {
@@ -141,7 +141,7 @@ START_TEST(refusals_tell_how_long_the_queue_is)
 }
 END_TEST
 
-/* ---- workers ---- */
+/* Workers. */
 
 START_TEST(quota_replaces_a_worker)
 {
@@ -242,7 +242,7 @@ START_TEST(a_worker_handed_over_too_late_goes_on)
 }
 END_TEST
 
-/* ---- stress ---- */
+/* Stress. */
 
 #define STRESS_THREADS 16
 #define STRESS_MS      2500

@@ -31,7 +31,7 @@ static struct {
     int status;
 } got; /* what it gets */
 
-/* ---- the handler: route.c's place ------------------------------------------------------------------------- */
+/* The handler: route.c's place. */
 
 static struct {
     int calls;
@@ -86,7 +86,7 @@ void route_request(struct request *rq, struct reply *a)
     }
 }
 
-/* ---- the peer --------------------------------------------------------------------------------------------- */
+/* The peer. */
 
 static void setup(void)
 {
@@ -222,7 +222,7 @@ static void check_end(void)
     ck_assert_int_eq(recv(peer, &c, 1, 0), 0);
 }
 
-/* ---- what handlers see ------------------------------------------------------------------------------------ */
+/* What handlers see. */
 
 START_TEST(a_handler_is_told_what_was_asked)
 {
@@ -330,7 +330,7 @@ START_TEST(content_lengths)
 }
 END_TEST
 
-/* ---- what goes back --------------------------------------------------------------------------------------- */
+/* What goes back. */
 
 START_TEST(images_have_their_timing)
 {
@@ -377,7 +377,7 @@ START_TEST(a_handler_that_forgets_is_a_500)
 }
 END_TEST
 
-/* ---- bodies ----------------------------------------------------------------------------------------------- */
+/* Bodies. */
 
 static const struct {
     size_t sent;
@@ -480,7 +480,7 @@ START_TEST(too_many_bodies_at_once)
 }
 END_TEST
 
-/* ---- keeping ---------------------------------------------------------------------------------------------- */
+/* Keeping. */
 
 START_TEST(hundreds_of_requests_on_one_connection)
 {

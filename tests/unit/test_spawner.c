@@ -17,8 +17,8 @@
 #include "../../fcgi/dispatch.h"
 #include "../../fcgi/process.h"
 
-#define DEAF                                                                                                           \
-    77 /* as c->queue: the gateway ignores SIGTERM; as c->worker_jobs: workers ignore the end of their socket */
+/* As c->queue: the gateway ignores SIGTERM. As c->worker_jobs: workers ignore the end of their socket. */
+#define DEAF 77
 
 struct report {
     int index; /* of a worker, from 0; -1: the gateway itself */
@@ -31,7 +31,7 @@ struct order {
     int index;
 };
 
-/* ---- the gateway and the workers ---- */
+/* The gateway and the workers. */
 
 static int report_fd, sockets[16];
 static bool deaf;
@@ -118,7 +118,7 @@ _Noreturn void worker_run(const struct config *c, int index, int socket, int mem
     _exit(0);
 }
 
-/* ---- the house ---- */
+/* The house. */
 
 static struct config cfg;
 static pid_t spawner, gateway, worker[16];
@@ -225,7 +225,7 @@ static void close_house(void)
     unlink(log_name);
 }
 
-/* ---- tests ---- */
+/* Tests. */
 
 static void descriptors_of(pid_t pid, char *list, size_t n)
 {
