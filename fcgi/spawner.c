@@ -120,9 +120,11 @@ static void spawner_brake(struct life *l, bool futile)
     int64_t pause = 0;
     if (l->futile > 1)
         pause = l->futile > 10 ? SPAWNER_BRAKE_MAX_MS : (int64_t)SPAWNER_BRAKE_MS << (l->futile - 2);
-    l->due_ms = clock_ms() + (pause < SPAWNER_BRAKE_MAX_MS ? pause : SPAWNER_BRAKE_MAX_MS);
+    if (pause > SPAWNER_BRAKE_MAX_MS)
+        pause = SPAWNER_BRAKE_MAX_MS;
+    l->due_ms = clock_ms() + pause;
     if (pause)
-        log_line(LOG_LV_WARN, "event=brake who=\"%s\" pause_ms=%lld", l->who, (long long)(l->due_ms - clock_ms()));
+        log_line(LOG_LV_WARN, "event=brake who=\"%s\" pause_ms=%lld", l->who, (long long)pause);
 }
 
 static void spawner_stillborn(struct life *l, const char *what)
