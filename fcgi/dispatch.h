@@ -22,7 +22,7 @@ struct conn {
     int fd;
     int64_t deadline_ms; /* on clock_ms(); 0: none. Set by dispatch_deadline only */
     int how;             /* what the deadline shuts: SHUT_RD, SHUT_RDWR */
-    bool expired;        /* the last deadline passed; the owner may look once it is disarmed */
+    bool expired;        /* a deadline of this request passed; the owner may look once it is disarmed */
     int64_t begun_ms;    /* the first byte of the header now waiting; the start of its request */
     /* the dispatcher's own */
     int64_t since_ms; /* silent since */

@@ -203,8 +203,6 @@ void handoff_deadline(struct handoff *h, struct conn *c, int64_t at_ms, int how)
     pthread_mutex_lock(&h->lock);
     c->deadline_ms = at_ms;
     c->how = how;
-    if (at_ms != 0)
-        c->expired = false;
     bool sooner = at_ms != 0 && at_ms < h->next_look_ms;
     if (sooner)
         h->next_look_ms = at_ms;

@@ -112,6 +112,22 @@ START_TEST(a_read_deadline_leaves_writing_open)
 }
 END_TEST
 
+/* What lay in the socket when the deadline passed is still read, and moves the deadline: that it passed must be known.
+ */
+START_TEST(a_deadline_that_moves_has_passed_all_the_same)
+{
+    take_to_work();
+    handoff_deadline(&h, &conn, 5000, SHUT_RD);
+    handoff_expire(&h, 5000);
+    handoff_deadline(&h, &conn, 5001, SHUT_RD);
+    handoff_deadline(&h, &conn, 0, SHUT_RD);
+    ck_assert(conn.expired);
+    handoff_return(&h, &conn);
+    handoff_give(&h, handoff_returned(&h));
+    ck_assert(!handoff_take(&h)->expired); /* the next request */
+}
+END_TEST
+
 START_TEST(a_disarmed_deadline_does_nothing)
 {
     take_to_work();
@@ -614,6 +630,7 @@ static Suite *suite(void)
     tcase_add_test(t, lists_keep_their_order_through_any_removal);
     tcase_add_test(t, a_deadline_shuts_both_ways);
     tcase_add_test(t, a_read_deadline_leaves_writing_open);
+    tcase_add_test(t, a_deadline_that_moves_has_passed_all_the_same);
     tcase_add_test(t, a_disarmed_deadline_does_nothing);
     tcase_add_test(t, the_next_look_is_early_enough);
     tcase_add_test(t, what_is_given_back_wakes_and_comes_once);
