@@ -100,14 +100,18 @@ static bool send_now(const struct conn *c, const uint8_t *p, size_t n)
     return send(c->fd, p, n, MSG_DONTWAIT | MSG_NOSIGNAL) == (ssize_t)n;
 }
 
-/* Takes a management record out of the socket and answers it. */
+/* Takes a management record out of the socket and answers it. The connection is silent again: no request has begun. */
 static bool manage(struct waiting *w, struct conn *c, const struct record_head *head)
 {
     uint8_t answer[RECORD_ANSWER];
     if (++c->managements > MANAGEMENTS_MAX)
         return false;
     size_t n = record_answer(w->peek, head->length, w->threads, answer);
-    return recv(c->fd, w->peek, head->length, MSG_DONTWAIT) == (ssize_t)head->length && send_now(c, answer, n);
+    if (recv(c->fd, w->peek, head->length, MSG_DONTWAIT) != (ssize_t)head->length || !send_now(c, answer, n))
+        return false;
+    conn_remove(&w->begun, c);
+    waiting_silent(w, c);
+    return true;
 }
 
 static bool refuse_role(struct conn *c, const struct record_head *head)
