@@ -337,15 +337,16 @@ static bool check_threads(const struct config *c, char *why, size_t n)
 
 static bool check_memory(const struct config *c, char *why, size_t n)
 {
-    int64_t least = c->workers * c->worker_memory + c->max_body;
+    int64_t flight = c->max_body + c->max_result, least = c->workers * c->worker_memory + flight;
 
     if (c->memory_limit >= least)
         return true;
-    snprintf(why, n,
-             "memory_limit = %lldM is less than workers x worker_memory + max_body = %lld x %lldM + %lldM: raise "
-             "memory_limit to %lldM (auto does), or lower workers, worker_memory or max_body",
-             (long long)(c->memory_limit / MEGA), (long long)c->workers, (long long)(c->worker_memory / MEGA),
-             (long long)((c->max_body + MEGA - 1) / MEGA), (long long)((least + MEGA - 1) / MEGA));
+    snprintf(
+        why, n,
+        "memory_limit = %lldM is less than workers x worker_memory + max_body + max_result = %lld x %lldM + %lldM: "
+        "raise memory_limit to %lldM (auto does), or lower workers, worker_memory, max_body or max_result",
+        (long long)(c->memory_limit / MEGA), (long long)c->workers, (long long)(c->worker_memory / MEGA),
+        (long long)((flight + MEGA - 1) / MEGA), (long long)((least + MEGA - 1) / MEGA));
     return false;
 }
 

@@ -24,8 +24,8 @@
 
 static size_t pool_budget(const struct config *c, int workers)
 {
-    int64_t left = c->memory_limit - workers * c->worker_memory;
-    return (size_t)(left > c->max_body ? left : c->max_body); /* one request always fits */
+    int64_t left = c->memory_limit - workers * c->worker_memory, one = c->max_body + c->max_result;
+    return (size_t)(left > one ? left : one); /* one request always fits, or it would be told for ever to come back */
 }
 
 /* Uploads hold their places from before their bodies are read, which may take long: one place in eight is not theirs,

@@ -80,14 +80,15 @@ def test_waiting_past_the_deadline_gives_the_place_back(start_pixpool):
 
 
 def test_memory_in_flight_is_refused_like_a_full_queue(start_pixpool):
-    """Two 20 MB bodies do not fit into the 32 MB that are left for bodies; the second is told so at once."""
-    p = start_pixpool(workers=1, queue=16, max_body="32M", worker_memory="64M", memory_limit="96M")
+    """Two 25 MB bodies do not fit into the 40 MB that are left for requests; the second is told so at once."""
+    p = start_pixpool(workers=1, queue=16, max_body="32M", max_result="8M", worker_memory="64M",
+                      memory_limit="104M")
 
     def upload():
-        return http("POST", f"{p.url}/api/images/process?w=10", b"x" * 20_000_000, {"Content-Type": "image/jpeg"})
+        return http("POST", f"{p.url}/api/images/process?w=10", b"x" * 25_000_000, {"Content-Type": "image/jpeg"})
 
     with Client(str(p.socket)) as slow:  # nginx would wait for the whole body before it connects
-        slow.send(header(parameters("/api/images/process?w=10", "POST", 20_000_000, CONTENT_TYPE="image/jpeg")))
+        slow.send(header(parameters("/api/images/process?w=10", "POST", 25_000_000, CONTENT_TYPE="image/jpeg")))
         slow.send(record(STDIN, b"x" * 1000))
         assert wait_until(lambda: upload().status == 503, 20, 0.2), "the first has its share before long"
         assert int(upload().headers["Retry-After"]) >= 1

@@ -404,4 +404,4 @@ def test_check_refuses_sums_that_do_not_fit(sound):
     p = run("check", "--workers=2", "--queue=8", "--threads=17")
     assert "workers + queue + 8 = 18" in complaint(p, 1)
     p = run("check", "--workers=2", "--worker_memory=64M", "--memory_limit=100M")
-    assert "raise memory_limit to 160M" in complaint(p, 1)
+    assert "raise memory_limit to 192M" in complaint(p, 1)
