@@ -22,6 +22,8 @@
 #include "record.h"
 #include "route.h"
 
+#define SENT_AT_ONCE 65536 /* bytes that a socket's buffer takes */
+
 const char *request_param(const struct request *rq, const char *name)
 {
     const char *value = FCGX_GetParam(name, rq->fx.envp);
@@ -127,6 +129,16 @@ static bool send_reply(struct request *rq, struct reply *a)
     return true;
 }
 
+/* Whoever has an answer may ask again at once, and must not meet the place that this request still holds. A large
+ * answer may block, and a blocked thread keeps its place, or those admitted would need more threads than there are. */
+static void leave_early(struct request *rq, const struct reply *a)
+{
+    if (a->body_n > SENT_AT_ONCE)
+        return;
+    request_free_body(rq);
+    pool_leave(&rq->ticket);
+}
+
 static bool answer(struct request *rq, struct reply *a)
 {
     if (a->status == 0)
@@ -134,6 +146,7 @@ static bool answer(struct request *rq, struct reply *a)
     if (a->status == 499)
         return false;
     add_server_timing(rq, a);
+    leave_early(rq, a);
     int64_t from_us = clock_us();
     bool sent = send_reply(rq, a);
     rq->log.write_ms = (double)(clock_us() - from_us) / 1000;
