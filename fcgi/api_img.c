@@ -25,8 +25,6 @@ struct img {
     char etag[ETAG_SIZE];
 };
 
-/* ---- the URL ------------------------------------------------------------------------------------------------- */
-
 /* The options segment, n bytes of text. */
 static bool parse_segment(struct img *g, const struct config *c, const char *text, size_t n, struct reply *a)
 {
@@ -84,8 +82,6 @@ static bool parse_url(struct img *g, const struct request *rq, const char *path,
     }
     return finish(g, c, a);
 }
-
-/* ---- the file ------------------------------------------------------------------------------------------------ */
 
 /* a.jpg.webp: the second extension where it names a format, "" otherwise. */
 static char *second_extension(char *path)
@@ -150,8 +146,6 @@ static bool open_source(struct img *g, const struct config *c, struct reply *a)
     return false;
 }
 
-/* ---- caches -------------------------------------------------------------------------------------------------- */
-
 /* Before any look into the file: format=auto counts as what Accept says, the rest follows from the bytes. */
 static void make_etag(struct img *g, const struct request *rq)
 {
@@ -180,8 +174,6 @@ static void cache_headers(const struct img *g, const struct config *c, struct re
     if (g->query.format_auto)
         reply_header(a, "Vary", "Accept");
 }
-
-/* ---- the image ----------------------------------------------------------------------------------------------- */
 
 static void answer(struct img *g, struct request *rq, struct reply *a)
 {

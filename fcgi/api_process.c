@@ -19,8 +19,6 @@ struct process {
     struct ic_bytes file; /* borrowed from the body; p NULL: not seen */
 };
 
-/* ---- before the body ----------------------------------------------------------------------------------------- */
-
 static bool check_type(struct process *p, const struct request *rq, struct reply *a)
 {
     const char *header = request_param(rq, "CONTENT_TYPE");
@@ -53,8 +51,6 @@ static bool admit(struct request *rq, struct reply *a)
     int64_t bytes = rq->content_length >= 0 ? rq->content_length : BODY_START;
     return request_admit(rq, LANE_UPLOAD, (size_t)(bytes < max ? bytes : max), a);
 }
-
-/* ---- the form ------------------------------------------------------------------------------------------------ */
 
 static bool is_file(const char *name)
 {
@@ -122,8 +118,6 @@ static bool read_form(struct process *p, const struct request *rq, struct reply 
         "the image is missing: send it as part \"file\" of the form, or as the whole body with Content-Type image/*");
     return false;
 }
-
-/* ---- the image ----------------------------------------------------------------------------------------------- */
 
 static void answer(struct process *p, struct request *rq, struct reply *a)
 {

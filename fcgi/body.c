@@ -3,6 +3,7 @@
  * CONTENT_LENGTH may be absent, -1 or a lie, so limits count the bytes that come. The deadline for reading shuts only
  * the reading half of the socket: the 408 can still be sent. Buffers come back through a bounded free list, because
  * fresh pages cost more than the copy into them. */
+#include <malloc.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,8 +17,6 @@
 #define END_INPUT_MS 200
 #define READ_AHEAD   8192  /* libfcgi's buffer */
 #define UNREAD_MAX   65536 /* a body that nobody asked for is read up to this size */
-
-/* ---- warm buffers ----------------------------------------------------------------------------------------- */
 
 #define WARM_BUFFERS 8
 #define WARM_BYTES   (64u << 20)
@@ -52,8 +51,11 @@ static uint8_t *warm_take(size_t n, size_t *cap)
     return p;
 }
 
-static void warm_give(uint8_t *p, size_t cap)
+/* Under its true size, whatever it served as: a large buffer that went by the sizes of its users would shrink in the
+ * books, and be kept in place of a small one. */
+static void warm_give(uint8_t *p)
 {
+    size_t cap = malloc_usable_size(p);
     pthread_mutex_lock(&warm.lock);
     for (int i = 0; i < WARM_BUFFERS && p != NULL && warm.bytes + cap <= WARM_BYTES; i++) {
         if (warm.buffers[i].p != NULL)
@@ -70,12 +72,10 @@ static void warm_give(uint8_t *p, size_t cap)
 void request_free_body(struct request *rq)
 {
     if (rq->body != NULL)
-        warm_give(rq->body, rq->body_cap);
+        warm_give(rq->body);
     rq->body = NULL;
     rq->body_n = rq->body_cap = 0;
 }
-
-/* ---- reading ---------------------------------------------------------------------------------------------- */
 
 /* The stream has ended as it should, and not because the connection did. */
 static bool ended(const struct request *rq)
@@ -124,7 +124,7 @@ static bool grow(struct request *rq, struct reply *a)
     if (rq->body_n > 0)
         memcpy(p, rq->body, rq->body_n);
     if (rq->body != NULL)
-        warm_give(rq->body, rq->body_cap);
+        warm_give(rq->body);
     rq->body = p;
     rq->body_cap = want; /* what the ticket covers, though the buffer may be larger */
     return true;

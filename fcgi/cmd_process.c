@@ -41,8 +41,6 @@ struct process {
     char why[240]; /* of a failure that concerns all outputs; "" */
 };
 
-/* ---- words ---- */
-
 static bool usage(const char *what, const char *word)
 {
     cmd_complain("process: %s%s%s; pixpool --help", what, *word ? " " : "", word);
@@ -107,8 +105,6 @@ static bool take_words(struct process *p, int argc, char **argv)
         return usage("which image? IN is missing", "");
     return p->n > 0 || usage("-o OUT is missing", "");
 }
-
-/* ---- recipes ---- */
 
 /* IC_FORMAT_ORIGIN: the extension tells none. */
 static enum ic_format format_of(const char *path)
@@ -176,8 +172,6 @@ static bool make_job(struct process *p)
     }
     return true;
 }
-
-/* ---- running ---- */
 
 static bool on_output(void *ctx, const struct job_output *r)
 {

@@ -20,7 +20,7 @@
 
 extern char **environ;
 
-/* ---- presets ---- */
+/* Presets. */
 
 static const struct config_preset *preset_find(const struct config *c, const char *name, size_t n)
 {
@@ -71,7 +71,7 @@ static bool presets_builtin(struct config *c)
     return true;
 }
 
-/* ---- one pair ---- */
+/* One pair. */
 
 /* "unknown key "deadlin", did you mean deadline?" */
 static void unknown_key(const char *name, size_t n, char *why, size_t why_n)
@@ -92,7 +92,7 @@ static bool load_defaults(struct config *c, char *err, size_t errsize)
     return true;
 }
 
-/* ---- the file ---- */
+/* The file. */
 
 struct file {
     struct config *c;
@@ -204,7 +204,7 @@ static bool load_file(struct config *c, const char *name, char *err, size_t errs
     return !unread && bad == 0 && !f.failed;
 }
 
-/* ---- environment and command line ---- */
+/* Environment and command line. */
 
 #define ENV_PREFIX "PIXPOOL_"
 
@@ -301,7 +301,7 @@ static bool load_arguments(struct config *c, char *const *argv, int n, char *err
     return true;
 }
 
-/* ---- what was left to us, and what must fit together ---- */
+/* What was left to us, and what must fit together. */
 
 int config_threads(const struct config *c)
 {
@@ -337,15 +337,16 @@ static bool check_threads(const struct config *c, char *why, size_t n)
 
 static bool check_memory(const struct config *c, char *why, size_t n)
 {
-    int64_t least = c->workers * c->worker_memory + c->max_body;
+    int64_t flight = c->max_body + c->max_result, least = c->workers * c->worker_memory + flight;
 
     if (c->memory_limit >= least)
         return true;
-    snprintf(why, n,
-             "memory_limit = %lldM is less than workers x worker_memory + max_body = %lld x %lldM + %lldM: raise "
-             "memory_limit to %lldM (auto does), or lower workers, worker_memory or max_body",
-             (long long)(c->memory_limit / MEGA), (long long)c->workers, (long long)(c->worker_memory / MEGA),
-             (long long)((c->max_body + MEGA - 1) / MEGA), (long long)((least + MEGA - 1) / MEGA));
+    snprintf(
+        why, n,
+        "memory_limit = %lldM is less than workers x worker_memory + max_body + max_result = %lld x %lldM + %lldM: "
+        "raise memory_limit to %lldM (auto does), or lower workers, worker_memory, max_body or max_result",
+        (long long)(c->memory_limit / MEGA), (long long)c->workers, (long long)(c->worker_memory / MEGA),
+        (long long)((flight + MEGA - 1) / MEGA), (long long)((least + MEGA - 1) / MEGA));
     return false;
 }
 

@@ -51,7 +51,8 @@ const struct config_key config_keys[] = {
     { "memory_limit", CONFIG_BYTES, OFF(memory_limit), .def = "auto", .min = 32 * MEGA, .max = 16 * TERA,
       .automatic = true, .group = "Memory",
       .help = "All of pixpool: the workers, and the bodies and results in flight; at least workers x worker_memory + "
-              "max_body. auto: workers x worker_memory, and 512M or twice max_body + max_result where that is more." },
+              "max_body + max_result. auto: workers x worker_memory, and 512M or twice max_body + max_result where that "
+              "is more." },
     { "worker_memory", CONFIG_BYTES, OFF(worker_memory), .def = "256M", .min = 16 * MEGA, .max = TERA,
       .help = "One job. An image that would need more is refused from its header, with 422." },
     { "max_body", CONFIG_BYTES, OFF(max_body), .def = "32M", .min = KILO, .max = 4 * GIGA,

@@ -64,8 +64,6 @@ static char **field_string(struct config *c, const struct config_key *k)
     return (char **)((char *)c + k->offset);
 }
 
-/* ---- parsing ---- */
-
 enum parsed { PARSED, PARSED_RANGE, PARSED_NOT };
 
 /* Digits of the given base at the start of text; a value too large for int64_t saturates. NULL: there are none. */
@@ -193,8 +191,6 @@ bool config_value_set(struct config *c, const struct config_key *k, const char *
         snprintf(why, why_n, "%s = \"%.80s\" is not %s: %s", k->name, text, types[k->type].noun, range);
     return false;
 }
-
-/* ---- the way back ---- */
 
 /* In the largest unit that divides v. */
 static const char *number_text(enum config_type t, int64_t v, char *out, size_t n)

@@ -22,7 +22,7 @@ struct conn {
     int fd;
     int64_t deadline_ms; /* on clock_ms(); 0: none. Set by dispatch_deadline only */
     int how;             /* what the deadline shuts: SHUT_RD, SHUT_RDWR */
-    bool expired;        /* the last deadline passed; the owner may look once it is disarmed */
+    bool expired;        /* a deadline of this request passed; the owner may look once it is disarmed */
     int64_t begun_ms;    /* the first byte of the header now waiting; the start of its request */
     /* the dispatcher's own */
     int64_t since_ms; /* silent since */
@@ -50,7 +50,7 @@ bool dispatch_draining(struct dispatch *d);
  * which births arrive (-1: none, workers = 0). Returns the exit status. */
 int gateway_run(const struct config *c, int listen_fd, int spawner);
 
-/* ---- between gateway.c and dispatch.c --------------------------------------------------------------------- */
+/* Between gateway.c and dispatch.c. */
 
 /* listen_fd and spawner are borrowed and may be -1; SIGTERM and SIGINT must be blocked. NULL: errno. */
 struct dispatch *dispatch_create(const struct config *c, struct pool *p, int listen_fd, int spawner);

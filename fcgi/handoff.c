@@ -16,7 +16,7 @@
 
 #define LOOK_MS 100
 
-/* ---- lists ------------------------------------------------------------------------------------------------ */
+/* Lists. */
 
 void conn_push(struct conn_list *l, struct conn *c)
 {
@@ -52,7 +52,7 @@ struct conn *conn_pop(struct conn_list *l)
     return c;
 }
 
-/* ---- life ------------------------------------------------------------------------------------------------- */
+/* Life and end. */
 
 bool handoff_init(struct handoff *h, int bodies_max)
 {
@@ -99,7 +99,7 @@ static void wake(struct handoff *h)
     (void)n;
 }
 
-/* ---- the dispatcher's side -------------------------------------------------------------------------------- */
+/* The dispatcher's side. */
 
 static void count(struct handoff *h, int by)
 {
@@ -160,7 +160,7 @@ int64_t handoff_expire(struct handoff *h, int64_t now_ms)
     return look;
 }
 
-/* ---- the threads' side ------------------------------------------------------------------------------------ */
+/* The threads' side. */
 
 struct conn *handoff_take(struct handoff *h)
 {
@@ -203,8 +203,6 @@ void handoff_deadline(struct handoff *h, struct conn *c, int64_t at_ms, int how)
     pthread_mutex_lock(&h->lock);
     c->deadline_ms = at_ms;
     c->how = how;
-    if (at_ms != 0)
-        c->expired = false;
     bool sooner = at_ms != 0 && at_ms < h->next_look_ms;
     if (sooner)
         h->next_look_ms = at_ms;

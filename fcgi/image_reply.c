@@ -22,8 +22,6 @@ void image_reply_option(struct reply *a, const struct query_error *e)
         reply_problem(a, 400, e->code, "%s", e->text);
 }
 
-/* ---- the header of a file ------------------------------------------------------------------------------------ */
-
 /* Bytes from the start of fd; fewer where the file was cut since. */
 static size_t read_head(int fd, uint8_t *to, size_t n)
 {
@@ -62,8 +60,6 @@ bool image_reply_probe(int fd, int64_t size, struct ic_info *out, struct ic_erro
     }
 }
 
-/* ---- the plan ------------------------------------------------------------------------------------------------ */
-
 /* Bytes that the result should not exceed: one a pixel where an encoder loses detail, else all of the pixels. */
 static size_t predicted_result(const struct ic_plan *p, size_t max_result)
 {
@@ -100,8 +96,6 @@ bool image_reply_plan(struct request *rq, const struct query *q, struct image_re
     log_plan(&rq->log, q, im);
     return true;
 }
-
-/* ---- the answer ---------------------------------------------------------------------------------------------- */
 
 static void size_headers(struct reply *a, const struct request_log *l)
 {

@@ -45,7 +45,7 @@ __attribute__((format(printf, 2, 3))) static int listen_fail(const struct listen
     return -1;
 }
 
-/* ---- sockets that are handed over --------------------------------------------------------------------------- */
+/* Sockets that are handed over. */
 
 static bool listen_is_listening(int fd)
 {
@@ -102,7 +102,7 @@ static int listen_systemd(const struct listen_why *why)
     return listen_adopt(LISTEN_SYSTEMD_FD, "LISTEN_FDS", why);
 }
 
-/* ---- unix:/path --------------------------------------------------------------------------------------------- */
+/* Unix sockets. */
 
 enum listen_path { LISTEN_FREE, LISTEN_STALE, LISTEN_LIVE, LISTEN_FOREIGN };
 
@@ -214,7 +214,7 @@ void listen_remove(void)
     *listen_made.path = '\0';
 }
 
-/* ---- host:port ---------------------------------------------------------------------------------------------- */
+/* TCP sockets. */
 
 static int listen_bind_tcp(const struct addrinfo *a, int backlog)
 {

@@ -45,8 +45,6 @@ bool log_open(const char *path)
     return ok;
 }
 
-/* ---- lines ---- */
-
 /* Year, month and day of a day counted from 1970-01-01. Not gmtime_r: that takes a lock and reads the time zone file on
  * its first call, which workers may no longer do. Hinnant, "chrono-compatible low-level date algorithms". */
 static void civil_date(int64_t days, int *year, int *month, int *day)
@@ -130,8 +128,6 @@ const char *log_quote(const char *value, char *out, size_t n)
     out[at] = '\0';
     return out;
 }
-
-/* ---- names ---- */
 
 /* Linux lays the strings of argv and environ out in one piece, and shows that piece as the command line. The
  * environment moves to the heap, so that a title may be longer than the arguments were. */

@@ -79,8 +79,6 @@ bool multipart_begin(struct multipart *m, struct ic_bytes body, const char *cont
     return false;
 }
 
-/* ---- header lines of a part --------------------------------------------------------------------------------- */
-
 /* filename*=UTF-8''name: RFC 8187. RFC 7578 forbids it in forms, clients send it all the same. false: malformed. */
 static bool extended_filename(const char *value, struct multipart_part *part)
 {

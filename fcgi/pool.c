@@ -24,8 +24,8 @@
 
 static size_t pool_budget(const struct config *c, int workers)
 {
-    int64_t left = c->memory_limit - workers * c->worker_memory;
-    return (size_t)(left > c->max_body ? left : c->max_body); /* one request always fits */
+    int64_t left = c->memory_limit - workers * c->worker_memory, one = c->max_body + c->max_result;
+    return (size_t)(left > one ? left : one); /* one request always fits, or it would be told for ever to come back */
 }
 
 /* Uploads hold their places from before their bodies are read, which may take long: one place in eight is not theirs,
@@ -105,7 +105,7 @@ void pool_free(struct pool *p)
     free(p);
 }
 
-/* ---- giving ------------------------------------------------------------------------------------------------- */
+/* Giving. */
 
 /* The next who waits: by lane, then by arrival. */
 static struct pool_waiter *pool_next_waiter(struct pool *p)
@@ -162,7 +162,7 @@ void pool_kill(struct pool *p, struct worker *w)
     pool_bury(p, w);
 }
 
-/* ---- death in idleness -------------------------------------------------------------------------------------- */
+/* Death in idleness. */
 
 /* An idle worker has nothing to say: any event on its socket is its end, or should be. */
 static bool pool_lives(const struct worker *w)
@@ -213,7 +213,7 @@ void pool_born(struct pool *p, int index, int socket, int pidfd, int memfd)
     close(memfd);
 }
 
-/* ---- taking ------------------------------------------------------------------------------------------------- */
+/* Taking. */
 
 int pool_timeout_ms(int64_t deadline_ms)
 {
@@ -285,8 +285,8 @@ static struct worker *pool_take_any(struct pool *p, const struct pool_job *j, en
         if (*why != IC_OK) {
             pool_leave_list(p, &me, lane);
         } else {
-            pthread_mutex_lock(
-                &p->lock); /* orders the giver's write before our read, and its use of wake before close */
+            /* The lock orders the giver's write before our read, and its use of wake before the close. */
+            pthread_mutex_lock(&p->lock);
             w = me.got;
             pthread_mutex_unlock(&p->lock);
         }
@@ -306,7 +306,7 @@ struct worker *pool_take(struct pool *p, const struct pool_job *j, enum pool_lan
     }
 }
 
-/* ---- looking ------------------------------------------------------------------------------------------------ */
+/* Its state. */
 
 struct pool_state pool_state(struct pool *p)
 {

@@ -46,7 +46,7 @@ static enum pool_end pool_end_with(struct pool_run *r, enum pool_end end, enum i
     return end;
 }
 
-/* ---- inputs ------------------------------------------------------------------------------------------------- */
+/* Inputs. */
 
 /* Where each input will lie. false: together they are larger than the mailbox. */
 static bool pool_lay_out(struct pool_job *j, size_t in_size, size_t *used)
@@ -92,7 +92,7 @@ static enum ic_code pool_copy_inputs(const struct pool_run *r)
     return rc;
 }
 
-/* ---- answers ------------------------------------------------------------------------------------------------ */
+/* Answers. */
 
 static bool pool_plausible(const struct pool_run *r, const struct job_output *o)
 {
@@ -167,7 +167,7 @@ static enum pool_end pool_listen(struct pool_run *r)
     }
 }
 
-/* ---- the two ways to run a job ------------------------------------------------------------------------------ */
+/* The two ways to run a job. */
 
 static enum pool_end pool_run_process(struct pool_run *r)
 {

@@ -37,7 +37,7 @@ bool query_given(const struct query *q, const char *name)
     return o && given(q, o - query_options);
 }
 
-/* ---- one option -------------------------------------------------------------------------------------------- */
+/* One option. */
 
 /* Whether ignore_options names it, or names its beginning with a * behind. */
 static bool ignored(const struct config *c, const char *name)
@@ -104,7 +104,7 @@ bool query_set(struct query *q, const struct config *c, const char *name, const 
                       n < sizeof text ? "contains a NUL" : "is too long");
 }
 
-/* ---- lists of options --------------------------------------------------------------------------------------- */
+/* Lists of options. */
 
 /* One encoded pair, "k=v" or "k". */
 static bool put_pair(struct query *q, const struct config *c, const char *pair, size_t n, bool plus,
@@ -163,7 +163,7 @@ bool query_parse_list(struct query *q, const struct config *c, const char *text,
     return true;
 }
 
-/* ---- presets ------------------------------------------------------------------------------------------------ */
+/* Presets. */
 
 /* Takes over the rows of p that q leaves open. */
 static void fill_from(struct query *q, const struct query *p)
@@ -217,7 +217,7 @@ static bool fill_from_presets(struct query *q, const struct config *c, struct qu
     return true;
 }
 
-/* ---- the end ------------------------------------------------------------------------------------------------ */
+/* The end. */
 
 /* rect stands alone; of its four parts a size is required, a corner is 0,0 where it is not given. */
 static bool check_area(struct query *q, struct query_error *e)

@@ -109,8 +109,6 @@ bool query_parse_json(struct query *q, const struct config *c, const char *json,
     return ok;
 }
 
-/* ---- the table ---------------------------------------------------------------------------------------------- */
-
 static json_t *alias_list(const struct query_option *o)
 {
     json_t *list = json_array();

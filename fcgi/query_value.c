@@ -66,7 +66,7 @@ static bool malformed(struct query_error *e, const char *text, const char *expec
                       query_show(text, shown, sizeof shown));
 }
 
-/* ---- numbers ----------------------------------------------------------------------------------------------- */
+/* Numbers. */
 
 static bool number_parse(const struct query_option *o, const char *text, double *value, struct query_error *e)
 {
@@ -109,7 +109,7 @@ static void integer_print(const struct query_option *o, const void *field, char 
 
 const struct query_type query_type_integer = { "integer", sizeof(int), false, true, integer_parse, integer_print };
 
-/* ---- yes or no ---------------------------------------------------------------------------------------------- */
+/* Yes or no. */
 
 /* 1 and 0, or -1 where the text is neither. */
 static int truth(const char *text)
@@ -169,7 +169,7 @@ static void mirror_print(const struct query_option *o, const void *field, char *
 
 const struct query_type query_type_mirror = { "mirror", sizeof(int), true, false, mirror_parse, mirror_print };
 
-/* ---- words -------------------------------------------------------------------------------------------------- */
+/* Words. */
 
 /* The accepted words with commas, as far as they fit. */
 static void word_list(const struct query_word *words, char *out, size_t n)
@@ -207,7 +207,7 @@ static void word_print(const struct query_option *o, const void *field, char *ou
 
 const struct query_type query_type_word = { "word", sizeof(int), false, false, word_parse, word_print };
 
-/* ---- lengths ------------------------------------------------------------------------------------------------ */
+/* Lengths. */
 
 #define PERCENT_MAX 1000
 
@@ -280,7 +280,7 @@ static void area_print(const struct query_option *o, const void *field, char *ou
 
 const struct query_type query_type_area = { "area", 4 * sizeof(struct ic_len), false, true, area_parse, area_print };
 
-/* ---- the rest ----------------------------------------------------------------------------------------------- */
+/* Everything else. */
 
 static bool colour_parse(const struct query_option *o, const char *text, void *field, struct query_error *e)
 {

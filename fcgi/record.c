@@ -37,7 +37,7 @@ static void header_write(uint8_t *p, enum record_type type, uint16_t id, size_t 
     p[7] = 0;
 }
 
-/* ---- name-value pairs ------------------------------------------------------------------------------------- */
+/* Name-value pairs. */
 
 static size_t length_read(const uint8_t *p)
 {
@@ -85,7 +85,7 @@ static void pairs_feed(struct pairs *s, const uint8_t *p, size_t n)
     }
 }
 
-/* ---- scanning --------------------------------------------------------------------------------------------- */
+/* Scanning. */
 
 static enum record_verdict scan_management(const struct header *h, size_t n, struct record_head *out)
 {
@@ -148,7 +148,7 @@ enum record_verdict record_scan(const uint8_t *p, size_t n, struct record_head *
     return v;
 }
 
-/* ---- answers to management records ------------------------------------------------------------------------ */
+/* Answers to management records. */
 
 static size_t put_value(uint8_t *out, const char *name, unsigned value)
 {
@@ -212,7 +212,7 @@ void record_end(uint8_t out[16], uint16_t id, enum record_end status)
     out[RECORD_HEADER + 4] = (uint8_t)status;
 }
 
-/* ---- writing ---------------------------------------------------------------------------------------------- */
+/* Writing. */
 
 #define CHUNK 65528 /* the largest multiple of 8 in a record: full ones need no padding */
 

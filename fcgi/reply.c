@@ -65,8 +65,6 @@ static const char *reason(int status)
     return "Unknown";
 }
 
-/* ---- building --------------------------------------------------------------------------------------------- */
-
 static void defuse(char *s)
 {
     for (; *s != '\0'; s++) {
@@ -117,8 +115,6 @@ void reply_text(struct reply *a, int status, const char *type, const char *text)
     }
     reply_body(a, status, type, copy, strlen(text));
 }
-
-/* ---- problems --------------------------------------------------------------------------------------------- */
 
 static void problem(struct reply *a, int status, const char *title, const char *code)
 {
@@ -215,8 +211,6 @@ static char *problem_json(const struct reply *a, const char *id)
     json_decref(j);
     return out;
 }
-
-/* ---- rendering -------------------------------------------------------------------------------------------- */
 
 static bool has_length(const struct reply *a)
 {

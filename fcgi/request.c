@@ -22,7 +22,7 @@
 #include "record.h"
 #include "route.h"
 
-/* ---- what was asked --------------------------------------------------------------------------------------- */
+#define SENT_AT_ONCE 65536 /* bytes that a socket's buffer takes */
 
 const char *request_param(const struct request *rq, const char *name)
 {
@@ -100,8 +100,6 @@ bool request_admit(struct request *rq, enum pool_lane lane, size_t bytes, struct
     return false;
 }
 
-/* ---- the answer ------------------------------------------------------------------------------------------- */
-
 static void add_server_timing(const struct request *rq, struct reply *a)
 {
     const struct request_log *g = &rq->log;
@@ -131,6 +129,16 @@ static bool send_reply(struct request *rq, struct reply *a)
     return true;
 }
 
+/* Whoever has an answer may ask again at once, and must not meet the place that this request still holds. A large
+ * answer may block, and a blocked thread keeps its place, or those admitted would need more threads than there are. */
+static void leave_early(struct request *rq, const struct reply *a)
+{
+    if (a->body_n > SENT_AT_ONCE)
+        return;
+    request_free_body(rq);
+    pool_leave(&rq->ticket);
+}
+
 static bool answer(struct request *rq, struct reply *a)
 {
     if (a->status == 0)
@@ -138,13 +146,12 @@ static bool answer(struct request *rq, struct reply *a)
     if (a->status == 499)
         return false;
     add_server_timing(rq, a);
+    leave_early(rq, a);
     int64_t from_us = clock_us();
     bool sent = send_reply(rq, a);
     rq->log.write_ms = (double)(clock_us() - from_us) / 1000;
     return sent;
 }
-
-/* ---- the end ---------------------------------------------------------------------------------------------- */
 
 /* Whether libfcgi has read nothing beyond the end of STDIN. Its buffer is private, but a reader that is restarted
  * without a socket to read from consumes what is left there, and moves rdNext only if there is something. */

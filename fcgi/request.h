@@ -59,7 +59,7 @@ bool request_admit(struct request *rq, enum pool_lane lane, size_t bytes, struct
  * The time it takes has a limit of its own, so the request's deadline moves by it. */
 bool request_read_body(struct request *rq, struct reply *a);
 
-/* ---- body.c, access.c: parts of request.c's work ---------------------------------------------------------- */
+/* body.c, access.c: parts of request.c's work. */
 
 /* Where no handler read the body: reads STDIN to its end if that is here, or as good as here. Sets body_done. */
 void request_end_input(struct request *rq);

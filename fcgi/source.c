@@ -92,8 +92,6 @@ int source_open(const char *root, const char *path, struct source *s)
     return err == ENOSYS || err == EPERM ? source_walk(root, path, s) : public_error(err);
 }
 
-/* ---- the walk ----------------------------------------------------------------------------------------------- */
-
 struct walk {
     int dir[WALK_DEPTH]; /* dir[0] is the root, dir[depth] where we are */
     int depth, links;
@@ -151,12 +149,16 @@ static int walk_into(struct walk *w, const char *name, int *file)
 }
 
 /* Cuts the first component off w->rest. */
-static void walk_next(struct walk *w, char name[NAME_MAX + 1])
+static int walk_next(struct walk *w, char name[NAME_MAX + 1])
 {
     size_t n = strcspn(w->rest, "/");
-    snprintf(name, NAME_MAX + 1, "%.*s", (int)(n > NAME_MAX ? NAME_MAX : n), w->rest);
+    if (n > NAME_MAX)
+        return ENAMETOOLONG;
+    memcpy(name, w->rest, n);
+    name[n] = '\0';
     n += strspn(w->rest + n, "/");
     memmove(w->rest, w->rest + n, strlen(w->rest + n) + 1);
+    return 0;
 }
 
 int source_walk(const char *root, const char *path, struct source *s)
@@ -170,10 +172,10 @@ int source_walk(const char *root, const char *path, struct source *s)
     if ((w.dir[0] = open_root(root)) < 0)
         return public_error(errno);
     while (!err && file < 0 && *w.rest) {
-        walk_next(&w, name);
-        if (!strcmp(name, ".."))
+        err = walk_next(&w, name);
+        if (!err && !strcmp(name, ".."))
             err = walk_up(&w);
-        else if (*name && strcmp(name, "."))
+        else if (!err && *name && strcmp(name, "."))
             err = walk_into(&w, name, &file);
     }
     while (w.depth >= 0)

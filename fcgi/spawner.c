@@ -55,7 +55,7 @@ struct spawner {
     int64_t kill_ms; /* while stopping: when whoever is left is killed */
 };
 
-/* ---- the child's side of a fork ---------------------------------------------------------------------------- */
+/* The child's side of a fork. */
 
 /* Closes everything from 3 on but a and b (which may be -1): descriptors of the web server that started us included. */
 static void spawner_close_others(int a, int b)
@@ -111,7 +111,7 @@ _Noreturn static void spawner_be_worker(const struct spawner *s, pid_t parent, i
     worker_run(s->c, number, 3, 4, 5);
 }
 
-/* ---- births ------------------------------------------------------------------------------------------------- */
+/* Births. */
 
 /* A single death costs no time at all; a crash loop is slowed down to one birth in five seconds. */
 static void spawner_brake(struct life *l, bool futile)
@@ -120,9 +120,11 @@ static void spawner_brake(struct life *l, bool futile)
     int64_t pause = 0;
     if (l->futile > 1)
         pause = l->futile > 10 ? SPAWNER_BRAKE_MAX_MS : (int64_t)SPAWNER_BRAKE_MS << (l->futile - 2);
-    l->due_ms = clock_ms() + (pause < SPAWNER_BRAKE_MAX_MS ? pause : SPAWNER_BRAKE_MAX_MS);
+    if (pause > SPAWNER_BRAKE_MAX_MS)
+        pause = SPAWNER_BRAKE_MAX_MS;
+    l->due_ms = clock_ms() + pause;
     if (pause)
-        log_line(LOG_LV_WARN, "event=brake who=\"%s\" pause_ms=%lld", l->who, (long long)(l->due_ms - clock_ms()));
+        log_line(LOG_LV_WARN, "event=brake who=\"%s\" pause_ms=%lld", l->who, (long long)pause);
 }
 
 static void spawner_stillborn(struct life *l, const char *what)
@@ -218,7 +220,7 @@ static void spawner_births(struct spawner *s)
             spawner_bear_worker(s, k);
 }
 
-/* ---- deaths ------------------------------------------------------------------------------------------------- */
+/* Deaths. */
 
 static void spawner_kill_workers(const struct spawner *s)
 {
@@ -294,7 +296,7 @@ static void spawner_reap(struct spawner *s)
     }
 }
 
-/* ---- the loop ----------------------------------------------------------------------------------------------- */
+/* The loop. */
 
 static void spawner_stop(struct spawner *s, int signal_number)
 {

@@ -1,5 +1,5 @@
-/* libvips as a peer: one order a line on stdin, "REPEAT SRC N {W H COVER FORMAT Q EFFORT TO}...", separated by tabs; one JSON
- * answer a line on stdout. Single thread, operation cache off. */
+/* libvips as a peer: one order a line on stdin, "REPEAT SRC N {W H COVER FORMAT Q EFFORT TO}...", separated by tabs;
+ * one JSON answer a line on stdout. Single thread, operation cache off. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -94,7 +94,7 @@ def corners(im):
     return found
 
 
-# ---- sizes ---------------------------------------------------------------------------------------------------
+# Sizes.
 
 
 @pytest.mark.parametrize(
@@ -148,7 +148,7 @@ def test_the_picture_is_the_right_one(get):
     assert max(ImageStat.Stat(ImageChops.difference(got, wanted)).rms) < 4
 
 
-# ---- what is where ---------------------------------------------------------------------------------------------
+# What is where.
 
 
 @pytest.mark.parametrize(
@@ -194,7 +194,7 @@ def test_orientation_behind_the_pixels_is_found(server, get):
     assert http("HEAD", f"{server.url}/img/late-exif.webp").headers["X-Image-Width"] == "300"
 
 
-# ---- encoding --------------------------------------------------------------------------------------------------
+# Encoding.
 
 
 @pytest.mark.parametrize(
@@ -292,7 +292,7 @@ def test_a_truncated_source_is_delivered_as_far_as_it_goes(get):
     assert get("/img/photo.jpg?w=300").headers["X-Image-Warning"] is None
 
 
-# ---- headers, caches ---------------------------------------------------------------------------------------------
+# Headers, caches.
 
 
 def test_headers(server, get):
@@ -364,7 +364,7 @@ def test_head_reports_errors(server):
     assert http("HEAD", f"{server.url}/img/broken/text.jpg").status == 415
 
 
-# ---- refusals ----------------------------------------------------------------------------------------------------
+# Refusals.
 
 
 @pytest.mark.parametrize(
@@ -411,7 +411,7 @@ def test_methods(server, method):
     assert answer.headers["Allow"] == "GET, HEAD"
 
 
-# ---- paths -------------------------------------------------------------------------------------------------------
+# Paths.
 
 
 def test_the_path_form(get):
@@ -481,7 +481,7 @@ def test_malformed_paths(get, path, says):
     assert says in problem(get(f"/img/{path}"), 400, "path_malformed")["detail"]
 
 
-# ---- the rest ----------------------------------------------------------------------------------------------------
+# Everything else.
 
 
 def test_the_option_table(get):

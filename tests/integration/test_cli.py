@@ -53,7 +53,7 @@ def photo(tmp_path):
     return path
 
 
-# ---- process ----
+# Process.
 
 
 @pytest.mark.parametrize(
@@ -252,7 +252,7 @@ def test_presets_of_the_configuration(photo, tmp_path):
     complaint(run("process", photo, "-o", tmp_path / "q.png", "preset=thumb"), 2)
 
 
-# ---- what it says about itself ----
+# What it says about itself.
 
 
 def test_print_config_is_the_sample_file():
@@ -318,7 +318,7 @@ def test_serve_that_cannot_start_says_why(tmp_path, keys, says):
     assert not (tmp_path / "s.sock").exists()
 
 
-# ---- check ----
+# Check.
 
 
 @pytest.fixture
@@ -404,4 +404,4 @@ def test_check_refuses_sums_that_do_not_fit(sound):
     p = run("check", "--workers=2", "--queue=8", "--threads=17")
     assert "workers + queue + 8 = 18" in complaint(p, 1)
     p = run("check", "--workers=2", "--worker_memory=64M", "--memory_limit=100M")
-    assert "raise memory_limit to 160M" in complaint(p, 1)
+    assert "raise memory_limit to 192M" in complaint(p, 1)

@@ -30,7 +30,7 @@ def ordinary_urls(p):
 
 @pytest.mark.parametrize("workers", [1, 2, 4])
 def test_each_failure_costs_one_request(start_pixpool, workers):
-    p = start_pixpool(test_build=True, workers=workers, queue=64, deadline="8s")
+    p = start_pixpool(test_build=True, workers=workers, queue=64, deadline="60s")
     urls = ordinary_urls(p)
     expected = {u: http("GET", u) for u in urls}
     assert all(a.status == 200 for a in expected.values())
@@ -54,12 +54,12 @@ def test_each_failure_costs_one_request(start_pixpool, workers):
         got = Counter(ex.map(one, plan))
     assert wrong == []
     assert got == {("crash", 500): CRASHES, ("oom", 422): OOMS, ("ordinary", 200): ORDINARY}
-    assert wait_until(lambda: len(p.workers()) == workers, 5), "every dead worker is replaced, once"
+    assert wait_until(lambda: len(p.workers()) == workers, 20), "every dead worker is replaced, once"
 
 
 def test_a_stuck_job_is_killed_at_its_deadline(start_pixpool):
     """One worker hangs at a time; the other goes on."""
-    p = start_pixpool(test_build=True, workers=2, queue=64, deadline="1s")
+    p = start_pixpool(test_build=True, workers=2, queue=64, deadline="3s")
     urls = ordinary_urls(p)
     expected = {u: http("GET", u).body for u in urls}
     stop = threading.Event()
@@ -83,7 +83,7 @@ def test_a_stuck_job_is_killed_at_its_deadline(start_pixpool):
 
 
 def test_killed_workers_lose_one_request_each_at_most(start_pixpool):
-    p = start_pixpool(workers=2, queue=64)
+    p = start_pixpool(workers=2, queue=64, deadline="60s")
     urls = ordinary_urls(p)
     expected = {u: http("GET", u).body for u in urls}
     kills = 20
@@ -113,9 +113,7 @@ def test_a_killed_gateway_comes_back(start_pixpool):
     before = http("GET", url)
     old = p.gateway()
     os.kill(old, signal.SIGKILL)
-    deadline = time.monotonic() + 5
-    while time.monotonic() < deadline and http("GET", url).status != 200:
-        time.sleep(0.02)
+    assert wait_until(lambda: http("GET", url).status == 200, 20)
     assert http("GET", url).body == before.body
     assert p.gateway() != old
-    assert len(p.workers()) == 2
+    assert wait_until(lambda: len(p.workers()) == 2, 20)

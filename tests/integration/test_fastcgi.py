@@ -45,6 +45,14 @@ def hasty(start_pixpool_module):
     )
 
 
+@pytest.fixture(scope="module")
+def patient(start_pixpool_module):
+    """No time limit that a test could meet: what is answered here did not wait for one to pass."""
+    return start_pixpool_module(
+        nginx=False, workers=2, queue=4, header_timeout="60s", body_timeout="60s", idle_timeout="60s", deadline="60s",
+    )
+
+
 @pytest.fixture
 def photo(hasty):
     return (hasty.root / "turned.jpg").read_bytes()
@@ -59,7 +67,7 @@ def code(response):
     return json.loads(response.body)["code"]
 
 
-# ---- answers -----------------------------------------------------------------------------------------------
+# Answers.
 
 
 def test_an_answer_is_exactly_one_well_formed_stream(hasty):
@@ -89,7 +97,7 @@ def test_request_ids_go_into_the_answer_and_the_log(hasty):
     def lines():  # written after the answer
         return [x for x in hasty.log().splitlines() if "id=trace-me.42" in x]
 
-    assert wait_until(lines, 2)
+    assert wait_until(lines, 20)
     assert len(lines()) == 1 and "status=404" in lines()[0] and "method=GET" in lines()[0]
 
 
@@ -101,7 +109,7 @@ def test_slow_requests_say_what_was_asked(start_pixpool):
     def lines(event):
         return [x for x in p.log().splitlines() if f"event={event} " in x and "id=slow-1" in x]
 
-    assert wait_until(lambda: lines("slow"), 2)
+    assert wait_until(lambda: lines("slow"), 20)
     (access,), (slow,) = lines("request"), lines("slow")
     for part in ("status=200", "in=jpeg", "out=jpeg", "source=1200x800", "size=1100x", "decode_ms=", "worker="):
         assert part in access, access
@@ -137,7 +145,7 @@ def test_keep_conn_over_hundreds_of_requests(hasty, photo):
         assert c.closed()
 
 
-# ---- headers in pieces, and none -----------------------------------------------------------------------------
+# Headers in pieces, and none.
 
 
 def test_every_split_of_a_request(hasty):
@@ -168,16 +176,24 @@ def test_params_and_stdin_in_records_of_any_size(hasty, photo):
             assert c.ask("/healthz").status == 200
 
 
-def test_half_sent_headers_meet_the_timeout_and_hold_no_thread(hasty):
+def half_sent(p):
     data = request("/healthz")
-    half = [Client(hasty.socket) for _ in range(60)]  # more than there are threads
+    half = [Client(p.socket) for _ in range(60)]  # more than there are threads
     for i, c in enumerate(half):
         c.send(data[: 1 + i % (len(data) - 17)])
-    start = time.monotonic()
-    assert alive(hasty)
-    assert time.monotonic() - start < 0.3
-    assert all(c.closed(2) for c in half)
-    assert time.monotonic() - start < 1.5
+    return half
+
+
+def test_half_sent_headers_hold_no_thread(patient):
+    half = half_sent(patient)
+    assert alive(patient)
+    for c in half:
+        c.close()
+
+
+def test_half_sent_headers_meet_the_timeout(hasty):
+    half = half_sent(hasty)
+    assert all(c.closed(20) for c in half)
     for c in half:
         c.close()
 
@@ -187,7 +203,7 @@ def test_silent_and_kept_connections_hold_no_thread(hasty):
     for c in silent[::2]:
         assert c.ask("/healthz", keep=True).status == 200
     assert alive(hasty)
-    assert all(c.closed(3) for c in silent), "idle_timeout"
+    assert all(c.closed(20) for c in silent), "idle_timeout"
     for c in silent:
         c.close()
 
@@ -201,11 +217,11 @@ def test_headers_over_64_kb(hasty):
             c.send(header(parameters("/healthz", HTTP_COOKIE="x" * 66000)) + record(STDIN))
         except ConnectionError:
             pass
-        assert c.closed(2)
+        assert c.closed()
     assert alive(hasty)
 
 
-# ---- bodies --------------------------------------------------------------------------------------------------
+# Bodies.
 
 
 @pytest.mark.parametrize("length", [None, "", "-1"])
@@ -235,7 +251,7 @@ def test_a_body_cut_off_with_its_connection_costs_nothing(hasty, photo):
     for at in range(len(data) - len(photo), len(data), 997):
         with Client(hasty.socket) as c:
             c.send(data[:at])
-    assert wait_until(lambda: alive(hasty), 2)
+    assert wait_until(lambda: alive(hasty), 20)
     with Client(hasty.socket) as c:
         assert c.ask(UPLOAD, "POST", photo, CONTENT_TYPE="image/jpeg").status == 200
 
@@ -252,52 +268,61 @@ def test_a_dripping_body_is_a_408(hasty, photo):
             time.sleep(0.06)
         r = c.read_response()
         assert (r.status, code(r)) == (408, "body_timeout")
-        assert 0.5 < time.monotonic() - start < 2
-        assert c.closed(2)
+        assert time.monotonic() - start > 0.5
+        assert c.closed(20)
 
 
-def test_dripping_uploads_leave_threads_for_others(hasty, photo):
-    slow = [Client(hasty.socket) for _ in range(40)]
+def begun_uploads(p, photo):
+    slow = [Client(p.socket, timeout=30) for _ in range(40)]
     for c in slow:
         c.send(header(parameters(UPLOAD, "POST", len(photo), CONTENT_TYPE="image/jpeg")) + record(STDIN, photo[:10]))
-    start = time.monotonic()
-    for _ in range(10):
-        assert alive(hasty)
-    assert time.monotonic() - start < 0.5
+    return slow
+
+
+def test_dripping_uploads_leave_threads_for_others(patient, photo):
+    slow = begun_uploads(patient, photo)
+    assert all(alive(patient) for _ in range(10))
+    for c in slow:
+        c.close()
+
+
+def test_dripping_uploads_are_late_or_too_many(hasty, photo):
+    slow = begun_uploads(hasty, photo)
     statuses = [c.read_response().status for c in slow]
-    assert set(statuses) <= {408, 503} and 408 in statuses and 503 in statuses
+    assert set(statuses) == {408, 503}
     for c in slow:
         c.close()
 
 
 def test_a_peer_that_does_not_read_loses_the_connection(hasty):
     """An answer larger than the socket takes: its thread comes back after write_timeout, and the rest is never sent."""
-    big = request("/img/photo.jpg?w=1200&format=png&effort=0")
+    big = "/img/photo.jpg?w=1200&format=png&effort=0"
     with Client(hasty.socket) as c:
-        c.send(big)
-        assert len(c.read_response().body) > 400_000, "twice a socket's buffer"
+        assert len(c.ask(big).body) > 400_000, "twice a socket's buffer"
     with Client(hasty.socket) as c:
-        c.send(big)
-        time.sleep(2.5)
+        c.send(request(big, HTTP_X_REQUEST_ID="deaf"))
+        assert wait_until(lambda: "id=deaf " in hasty.log(), 20), "the end of the request"
         assert alive(hasty)
         with pytest.raises(Closed):
             c.read_response()
 
 
-def test_a_slow_reader_gets_everything(hasty):
+def test_a_slow_reader_gets_everything(start_pixpool):
     """write_timeout is for each half megabyte: slower than that in all is fine."""
-    with Client(hasty.socket) as c:
+    p = start_pixpool(nginx=False, workers=1, write_timeout="4s")
+    with Client(p.socket, timeout=30) as c:
         c.send(request("/img/photo.jpg?w=3600&enlarge=1&format=png&effort=0"))
+        c.fill(1)
         start, size = time.monotonic(), 0
-        while size < 1_600_000:
-            time.sleep(0.1)
-            size += 100_000
+        while size < 1_600_000:  # half a megabyte in 1.5 s; when late, faster
+            time.sleep(max(0, start + size / 350_000 - time.monotonic()))
+            size += 50_000
             c.fill(size)
+        assert time.monotonic() - start > 4
         assert c.read_response().status == 200
-        assert time.monotonic() - start > 1.5
 
 
-# ---- smuggling -------------------------------------------------------------------------------------------------
+# Smuggling.
 
 
 @pytest.mark.parametrize(
@@ -308,7 +333,8 @@ def test_no_part_of_a_body_becomes_a_request(hasty, method, uri, claim):
     """The body of a request that nobody asked for holds whole FastCGI requests one behind the other, at every offset:
     wherever reading stops, in one of the cases a request begins there. It must never be served."""
     inner = request("/img/photo.jpg?w=11", keep=True)
-    for shift in range(len(inner)):
+
+    def attack(shift):
         size = 150_000 if shift % 8 == 0 else 20_000
         body = (b"\0" * shift + inner * (size // len(inner) + 1))[:size]
         with Client(hasty.socket) as c:
@@ -321,6 +347,10 @@ def test_no_part_of_a_body_becomes_a_request(hasty, method, uri, claim):
                 assert c.ask("/healthz").headers["content-type"] != "image/jpeg", shift
             except (Closed, ConnectionError):
                 pass
+
+    with ThreadPoolExecutor(8) as ex:
+        for a in [ex.submit(attack, shift) for shift in range(len(inner))]:
+            a.result()
     assert "size=11x" not in hasty.log()
 
 
@@ -333,7 +363,7 @@ def test_no_part_of_an_upload_becomes_a_request(hasty, photo):
             c.send(request(UPLOAD, "POST", body, keep=True, length=offset, CONTENT_TYPE="image/jpeg"))
             r = c.read_response()
             assert (r.status, code(r)) == (400, "body_long")
-            assert c.closed(2)
+            assert c.closed()
 
 
 KEPT = "upstream pixpool { server unix:%s; keepalive 4; }"
@@ -385,23 +415,21 @@ def test_smuggling_through_nginx(start_pixpool, buffering):
     assert "size=11x" not in p.log(), "a hidden request was served"
 
 
-def test_stdin_that_does_not_end_is_not_kept(hasty):
-    with Client(hasty.socket) as c:
+def test_stdin_that_does_not_end_is_not_kept(patient):
+    with Client(patient.socket) as c:
         c.send(header(parameters("/healthz"), keep=True))
-        start = time.monotonic()
         assert c.read_response().status == 200
-        assert time.monotonic() - start < 0.5
-        assert c.closed(2)
+        assert c.closed()
 
 
 def test_pipelined_requests_get_one_answer(hasty):
     with Client(hasty.socket) as c:
         c.send(request("/healthz", keep=True) * 5)
         assert c.read_response().status == 200
-        assert c.closed(2)
+        assert c.closed()
 
 
-# ---- other records ---------------------------------------------------------------------------------------------
+# Other records.
 
 
 def test_get_values(hasty):
@@ -428,7 +456,7 @@ def test_names_that_claim_gigabytes(hasty):
     for lie in (b"\xff" * 8, b"\x7f\xff\xff\xff" * 2, b"\x80\x00\xff\xff\x01"):
         with Client(hasty.socket) as c:
             c.send(begin() + record(PARAMS, lie) + record(PARAMS) + record(STDIN))
-            assert c.closed(2)
+            assert c.closed()
         with Client(hasty.socket) as c:  # inside of STDIN, where libfcgi meets it
             c.send(header(parameters(UPLOAD, "POST", 5)) + record(GET_VALUES, lie, 0) + stream(STDIN, b"hello"))
             try:
@@ -453,32 +481,31 @@ def test_garbage(hasty, photo):
                 c.read_response()
             except (OSError, ProtocolError, Closed, ValueError, KeyError):
                 pass
-    assert wait_until(lambda: alive(hasty), 3)
+    assert wait_until(lambda: alive(hasty), 20)
     assert hasty.gateway() == gateway, "the same gateway, not another"
 
 
-# ---- many, and the end -----------------------------------------------------------------------------------------
+# Many, and the end.
 
 
-def test_more_peers_than_threads(hasty):
-    """Each gets an answer of its own, 200 or 503."""
+def test_more_peers_than_threads(patient):
+    """Each gets an answer of its own: 503, until there is room."""
 
     def visit(i):
-        with Client(hasty.socket) as c:
-            r = c.ask(f"/img/photo.jpg?w={20 + i % 50}", HTTP_X_REQUEST_ID=f"visit-{i}")
-            assert r.headers["x-request-id"] == f"visit-{i}"
-            if r.status == 200:
-                assert int(r.headers["x-image-width"]) == 20 + i % 50
-            return r.status
+        r = None
+        while r is None or r.status == 503:
+            time.sleep(0.02)
+            with Client(patient.socket, timeout=60) as c:
+                r = c.ask(f"/img/photo.jpg?w={20 + i % 50}", HTTP_X_REQUEST_ID=f"visit-{i}")
+                assert r.headers["x-request-id"] == f"visit-{i}"
+        return r.status, int(r.headers["x-image-width"]) - i % 50
 
     with ThreadPoolExecutor(64) as ex:
-        statuses = list(ex.map(visit, range(400)))
-    assert set(statuses) <= {200, 503}
-    assert statuses.count(200) > 20
+        assert set(ex.map(visit, range(400))) == {(200, 20)}
 
 
 def test_sigterm_serves_what_was_accepted(start_pixpool):
-    p = start_pixpool(nginx=False, workers=1, grace="5s")
+    p = start_pixpool(nginx=False, workers=1, grace="20s")
     gateway = p.gateway()
     kept = Client(p.socket)
     assert kept.ask("/healthz", keep=True).status == 200
@@ -486,13 +513,13 @@ def test_sigterm_serves_what_was_accepted(start_pixpool):
     half = Client(p.socket)
     data = request("/img/photo.jpg?w=40")
     half.send(data[:60])
-    time.sleep(0.1)
+    time.sleep(0.1)  # until both are accepted; the fresh one has a second then
     os.kill(gateway, signal.SIGTERM)
-    assert kept.closed(1), "an idle kept connection ends at once"
+    assert kept.closed(), "an idle kept connection ends at once"
+    assert fresh.ask("/healthz", keep=True).status == 200
+    assert fresh.closed(), "and no longer kept"
     half.send(data[60:])
     assert half.read_response().status == 200
-    assert fresh.ask("/img/photo.jpg?w=41", keep=True).status == 200
-    assert fresh.closed(1), "and no longer kept"
     for c in (kept, fresh, half):
         c.close()
 
@@ -507,6 +534,6 @@ def test_a_reload_of_peers_during_a_drain_ends_in_time(start_pixpool):
     time.sleep(0.1)
     start = time.monotonic()
     assert p.stop() == 0
-    assert time.monotonic() - start < 4
+    assert time.monotonic() - start < 12
     for c in peers:
         c.close()

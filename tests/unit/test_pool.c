@@ -10,7 +10,7 @@ static void close_all(void)
     nursery_close(&n);
 }
 
-/* ---- tickets ---- */
+/* Tickets. */
 
 static struct config small(void)
 {
@@ -91,9 +91,9 @@ START_TEST(bytes_are_a_budget)
     pool_leave(&a);
     ck_assert_uint_eq(pool_state(p).bytes, 0);
     pool_free(p);
-    c.memory_limit = 1; /* one body always fits */
+    c.memory_limit = 1; /* one body and its result always fit */
     p = pool_create(&c);
-    ck_assert_uint_eq(pool_state(p).bytes_max, 1000);
+    ck_assert_uint_eq(pool_state(p).bytes_max, 2000);
     pool_free(p);
 }
 END_TEST
@@ -141,7 +141,7 @@ START_TEST(refusals_tell_how_long_the_queue_is)
 }
 END_TEST
 
-/* ---- workers ---- */
+/* Workers. */
 
 START_TEST(quota_replaces_a_worker)
 {
@@ -242,7 +242,7 @@ START_TEST(a_worker_handed_over_too_late_goes_on)
 }
 END_TEST
 
-/* ---- stress ---- */
+/* Stress. */
 
 #define STRESS_THREADS 16
 #define STRESS_MS      2500

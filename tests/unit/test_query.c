@@ -43,7 +43,7 @@ static struct query parsed(const char *text)
     return q;
 }
 
-/* ---- accepted values ------------------------------------------------------------------------------------------ */
+/* Accepted values. */
 
 static const struct {
     const char *text, *canonical;
@@ -217,7 +217,7 @@ START_TEST(accepts)
 }
 END_TEST
 
-/* ---- refused values ------------------------------------------------------------------------------------------- */
+/* Refused values. */
 
 static const struct {
     const char *text, *option, *code, *says; /* says: what the text must contain */
@@ -351,7 +351,7 @@ START_TEST(long_values_are_refused)
 }
 END_TEST
 
-/* ---- what reaches imgcore ---------------------------------------------------------------------------------------- */
+/* What reaches imgcore. */
 
 START_TEST(fills_the_recipe)
 {
@@ -413,7 +413,7 @@ START_TEST(auto_is_not_a_format)
 }
 END_TEST
 
-/* ---- the other doors -------------------------------------------------------------------------------------------- */
+/* The other doors. */
 
 static const struct {
     const char *text, *canonical; /* NULL: refused */
@@ -566,7 +566,7 @@ START_TEST(options_segments_are_recognised)
 }
 END_TEST
 
-/* ---- the table --------------------------------------------------------------------------------------------------- */
+/* The table. */
 
 START_TEST(every_name_is_unique)
 {

@@ -274,8 +274,6 @@ START_TEST(end_of_a_refused_request)
 }
 END_TEST
 
-/* ---- writing ---------------------------------------------------------------------------------------------- */
-
 struct wire {
     uint8_t *p;
     size_t n;

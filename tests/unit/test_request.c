@@ -3,6 +3,7 @@
 #include <check.h>
 #include <fcgiapp.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -31,14 +32,14 @@ static struct {
     int status;
 } got; /* what it gets */
 
-/* ---- the handler: route.c's place ------------------------------------------------------------------------- */
+/* The handler: route.c's place. */
 
 static struct {
     int calls;
     char id[65], method[16], uri[128], query[64], host[32];
     bool head;
     int64_t length, start_ms, deadline_ms;
-    size_t body_n;
+    size_t body_n, room; /* room: of the buffer */
     uint32_t sum;
 } seen;
 
@@ -72,6 +73,7 @@ void route_request(struct request *rq, struct reply *a)
         if (!request_admit(rq, LANE_UPLOAD, bytes, a) || !request_read_body(rq, a))
             return;
         seen.body_n = rq->body_n;
+        seen.room = malloc_usable_size(rq->body);
         seen.sum = sum(rq->body, rq->body_n);
         reply_text(a, 200, "text/plain", "read");
     } else if (strcmp(rq->uri, "/image") == 0) {
@@ -86,7 +88,7 @@ void route_request(struct request *rq, struct reply *a)
     }
 }
 
-/* ---- the peer --------------------------------------------------------------------------------------------- */
+/* The peer. */
 
 static void setup(void)
 {
@@ -222,7 +224,7 @@ static void check_end(void)
     ck_assert_int_eq(recv(peer, &c, 1, 0), 0);
 }
 
-/* ---- what handlers see ------------------------------------------------------------------------------------ */
+/* What handlers see. */
 
 START_TEST(a_handler_is_told_what_was_asked)
 {
@@ -330,7 +332,7 @@ START_TEST(content_lengths)
 }
 END_TEST
 
-/* ---- what goes back --------------------------------------------------------------------------------------- */
+/* What goes back. */
 
 START_TEST(images_have_their_timing)
 {
@@ -377,7 +379,7 @@ START_TEST(a_handler_that_forgets_is_a_500)
 }
 END_TEST
 
-/* ---- bodies ----------------------------------------------------------------------------------------------- */
+/* Bodies. */
 
 static const struct {
     size_t sent;
@@ -465,6 +467,30 @@ START_TEST(tickets_come_back)
 }
 END_TEST
 
+static void serve_body(const char *length, size_t n)
+{
+    put_header("POST", "/body", length != NULL ? "CONTENT_LENGTH" : "X", length != NULL ? length : "", NULL);
+    put_body(n);
+    ck_assert(serve());
+    read_answer();
+    ck_assert_int_eq(got.status, 200);
+}
+
+/* A large buffer that has served a small body of unknown length is a large buffer still, and not kept for small ones.
+ */
+START_TEST(large_buffers_stay_large_ones)
+{
+    cfg.max_body = 150000; /* the pool has room for more */
+    serve_body("100000", 100000);
+    ck_assert_uint_ge(seen.room, 100000);
+    cfg.max_body = 30000;
+    serve_body(NULL, 10);
+    ck_assert_uint_ge(seen.room, 100000);
+    serve_body("10000", 10000);
+    ck_assert_uint_lt(seen.room, 50000);
+}
+END_TEST
+
 START_TEST(too_many_bodies_at_once)
 {
     int n = 0;
@@ -480,7 +506,7 @@ START_TEST(too_many_bodies_at_once)
 }
 END_TEST
 
-/* ---- keeping ---------------------------------------------------------------------------------------------- */
+/* Keeping. */
 
 START_TEST(hundreds_of_requests_on_one_connection)
 {
@@ -599,6 +625,7 @@ static Suite *suite(void)
     tcase_add_test(t, a_body_that_breaks_off);
     tcase_add_test(t, a_body_of_unknown_length_that_breaks_off);
     tcase_add_test(t, tickets_come_back);
+    tcase_add_test(t, large_buffers_stay_large_ones);
     tcase_add_test(t, too_many_bodies_at_once);
     tcase_add_test(t, hundreds_of_requests_on_one_connection);
     tcase_add_test(t, not_kept_unless_asked);

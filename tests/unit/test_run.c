@@ -28,7 +28,7 @@ static void teardown(void)
     ic_engine_free(engine);
 }
 
-/* ---- pixels, packed ---- */
+/* Pixels, packed. */
 
 struct pixels {
     int w, h, n;
@@ -94,7 +94,7 @@ static void same(const struct pixels *got, const struct pixels *want)
     ck_assert_mem_eq(got->p, want->p, (size_t)(got->w * got->h * got->n));
 }
 
-/* ---- EXIF ---- */
+/* EXIF blocks. */
 
 static struct blob insert(struct blob b, size_t where, const void *p, size_t n)
 {
@@ -155,7 +155,7 @@ static struct blob jpeg_oriented(struct blob jpeg, int orientation)
     return jpeg;
 }
 
-/* ---- running ---- */
+/* Running. */
 
 struct outcome {
     int calls, order[32];
@@ -218,7 +218,7 @@ static struct pixels run_png(const struct pixels *in, const struct ic_recipe *r)
     return p;
 }
 
-/* ---- turns ---- */
+/* Turns and flips. */
 
 static struct pixels turned_by(const struct pixels *in, bool transpose, bool flop, bool flip)
 {
@@ -299,7 +299,7 @@ START_TEST(rect_cuts_exactly)
 }
 END_TEST
 
-/* ---- canvas and alpha ---- */
+/* Canvas and alpha. */
 
 static void put_pixel(uint8_t *p, const char *v, int n)
 {
@@ -406,7 +406,7 @@ START_TEST(transparent_png_to_jpeg_is_on_white)
 }
 END_TEST
 
-/* ---- JPEG, plane by plane ---- */
+/* JPEG, plane by plane. */
 
 static struct blob ramp_jpeg(int w, int h, int hs, int vs)
 {
@@ -552,7 +552,7 @@ START_TEST(every_format_to_every_format)
 }
 END_TEST
 
-/* ---- several at once, and failing ---- */
+/* Several at once, and failing. */
 
 START_TEST(renditions_equal_single_runs)
 {

@@ -187,10 +187,17 @@ END_TEST
 START_TEST(long_and_deep_paths)
 {
     static char path[PATH_MAX + 100];
-    struct source s;
+    struct source s = { .fd = -1 };
     memset(path, 'a', PATH_MAX + 50);
     ck_assert_int_eq(source_open(root, path, &s), ENOENT);
     ck_assert_int_eq(source_walk(root, path, &s), ENOENT);
+    char longest[sizeof root + 1 + NAME_MAX + 1];
+    snprintf(longest, sizeof longest, "%s/%.*s", root, NAME_MAX, path);
+    ck_assert_int_eq(close(open(longest, O_WRONLY | O_CREAT, 0644)), 0);
+    path[NAME_MAX + 1] = '\0'; /* one byte more than the file's name */
+    ck_assert_int_eq(source_open(root, path, &s), ENOENT);
+    ck_assert_int_eq(source_walk(root, path, &s), ENOENT);
+    path[NAME_MAX + 1] = 'a';
     for (size_t i = 1; i < PATH_MAX; i += 2)
         path[i] = '/';
     path[4001] = '\0';

@@ -17,8 +17,8 @@
 #include "../../fcgi/dispatch.h"
 #include "../../fcgi/process.h"
 
-#define DEAF                                                                                                           \
-    77 /* as c->queue: the gateway ignores SIGTERM; as c->worker_jobs: workers ignore the end of their socket */
+/* As c->queue: the gateway ignores SIGTERM. As c->worker_jobs: workers ignore the end of their socket. */
+#define DEAF 77
 
 struct report {
     int index; /* of a worker, from 0; -1: the gateway itself */
@@ -31,7 +31,7 @@ struct order {
     int index;
 };
 
-/* ---- the gateway and the workers ---- */
+/* The gateway and the workers. */
 
 static int report_fd, sockets[16];
 static bool deaf;
@@ -118,7 +118,9 @@ _Noreturn void worker_run(const struct config *c, int index, int socket, int mem
     _exit(0);
 }
 
-/* ---- the house ---- */
+/* The house. */
+
+#define SOON_MS 20000 /* for what happens at once: machines are busy, and sanitizers slow */
 
 static struct config cfg;
 static pid_t spawner, gateway, worker[16];
@@ -140,7 +142,7 @@ static bool next_report_within(int ms)
 
 static void next_report(void)
 {
-    ck_assert(next_report_within(2000));
+    ck_assert(next_report_within(SOON_MS));
 }
 
 static void order(char what, int index)
@@ -189,7 +191,7 @@ static bool dead(pid_t pid)
 
 static bool gone(pid_t pid)
 {
-    int64_t limit = clock_ms() + 1500;
+    int64_t limit = clock_ms() + SOON_MS;
     while (!dead(pid) && clock_ms() < limit)
         usleep(500);
     return dead(pid);
@@ -205,11 +207,19 @@ static bool logged(const char *text)
     return strstr(all, text) != NULL;
 }
 
+static bool logged_soon(const char *text)
+{
+    int64_t limit = clock_ms() + SOON_MS;
+    while (!logged(text) && clock_ms() < limit)
+        usleep(1000);
+    return logged(text);
+}
+
 /* Sends nothing: waits for the spawner's own end. Returns its exit status. */
-static int spawner_end(int ms)
+static int spawner_end(void)
 {
     int status = -1;
-    int64_t limit = clock_ms() + ms;
+    int64_t limit = clock_ms() + SOON_MS;
     while (waitpid(spawner, &status, WNOHANG) == 0 && clock_ms() < limit)
         usleep(1000);
     ck_assert(WIFEXITED(status));
@@ -225,7 +235,7 @@ static void close_house(void)
     unlink(log_name);
 }
 
-/* ---- tests ---- */
+/* Tests. */
 
 static void descriptors_of(pid_t pid, char *list, size_t n)
 {
@@ -251,7 +261,7 @@ START_TEST(every_worker_is_born_once_and_owns_little)
     for (int i = 0; i < 3; i++) {
         ck_assert_int_eq(kill(worker[i], 0), 0);
         ck_assert_int_ne(worker[i], worker[(i + 1) % 3]);
-        for (int tries = 0; tries < 1000; tries++) { /* it may still be closing */
+        for (int tries = 0; tries < SOON_MS; tries++) { /* it may still be closing */
             descriptors_of(worker[i], list, sizeof list);
             if (strcmp(list, "0 1 2 3 4 5 ") == 0)
                 break;
@@ -300,17 +310,15 @@ END_TEST
 START_TEST(a_crash_loop_is_braked)
 {
     open_house(1);
-    int born = 0;
-    int64_t end = clock_ms() + 1000;
-    order('x', 0);
-    while (clock_ms() < end)
-        if (next_report_within((int)(end - clock_ms()))) {
-            born++;
-            order('x', 0);
-        }
-    ck_assert_int_ge(born, 4); /* 0 10 20 40 80 160 320 640 */
-    ck_assert_int_le(born, 8);
-    ck_assert(logged("event=brake who=\"worker 1\" pause_ms=40"));
+    int64_t start = clock_ms();
+    for (int i = 0; i < 6; i++) {
+        order('x', 0);
+        next_report();
+    }
+    ck_assert_int_ge(clock_ms() - start, 10 + 20 + 40 + 80 + 160);
+    ck_assert(logged("event=brake who=\"worker 1\" pause_ms=10\n"));
+    ck_assert(logged("event=brake who=\"worker 1\" pause_ms=160\n"));
+    ck_assert(!logged("pause_ms=320"));
 }
 END_TEST
 
@@ -367,10 +375,10 @@ END_TEST
 
 START_TEST(sigterm_ends_all)
 {
-    cfg.grace_ms = 5000;
+    cfg.grace_ms = 60000;
     open_house(2);
     kill(spawner, SIGTERM);
-    ck_assert_int_eq(spawner_end(1000), 0);
+    ck_assert_int_eq(spawner_end(), 0);
 }
 END_TEST
 
@@ -382,7 +390,7 @@ START_TEST(a_gateway_that_does_not_drain_is_killed)
     open_house(2);
     int64_t start = clock_ms();
     kill(spawner, SIGINT);
-    ck_assert_int_eq(spawner_end(4000), 0);
+    ck_assert_int_eq(spawner_end(), 0);
     ck_assert_int_ge(clock_ms() - start, 200);
     ck_assert(logged("who=gateway") || logged("who=\"gateway\""));
 }
@@ -394,23 +402,23 @@ START_TEST(asked_twice_it_does_not_wait)
     cfg.queue = DEAF;
     open_house(1);
     kill(spawner, SIGTERM);
-    usleep(100000);
+    ck_assert(logged_soon("event=stop")); /* two signals at a time are one */
     ck_assert_int_eq(kill(gateway, 0), 0);
     kill(spawner, SIGTERM);
-    ck_assert_int_eq(spawner_end(2000), 0);
+    ck_assert_int_eq(spawner_end(), 0);
 }
 END_TEST
 
 START_TEST(workers_are_born_while_the_gateway_drains)
 {
-    cfg.grace_ms = 500;
+    cfg.grace_ms = 2000;
     cfg.queue = DEAF;
     open_house(1);
     kill(spawner, SIGTERM);
     order('c', 0);
     next_report();
     ck_assert_int_eq(kill(worker[0], 0), 0);
-    ck_assert_int_eq(spawner_end(4000), 0);
+    ck_assert_int_eq(spawner_end(), 0);
 }
 END_TEST
 
@@ -423,19 +431,19 @@ START_TEST(signals_for_the_group_leave_workers_alone)
     kill(spawner, SIGHUP);
     ck_assert(!next_report_within(200)); /* nobody died */
     ck_assert_int_eq(kill(worker[0], 0), 0);
-    ck_assert(logged("event=hup"));
+    ck_assert(logged_soon("event=hup"));
 }
 END_TEST
 
 START_TEST(without_workers_there_is_a_gateway_only)
 {
-    cfg.grace_ms = 1000;
+    cfg.grace_ms = 60000;
     open_house(0);
     ck_assert_int_eq(births_fd, -1);
     kill(gateway, SIGKILL);
     next_report();
     kill(spawner, SIGTERM);
-    ck_assert_int_eq(spawner_end(2000), 0);
+    ck_assert_int_eq(spawner_end(), 0);
 }
 END_TEST
 
@@ -443,7 +451,7 @@ int main(void)
 {
     Suite *s = suite_create("spawner");
     TCase *t = tcase_create("spawner");
-    tcase_set_timeout(t, 8);
+    tcase_set_timeout(t, 60);
     tcase_add_checked_fixture(t, NULL, close_house);
     tcase_add_test(t, every_worker_is_born_once_and_owns_little);
     tcase_add_test(t, all_die_with_the_spawner);
