@@ -128,7 +128,7 @@ static void answer(struct process *p, struct request *rq, struct reply *a)
         image_reply_option(a, &qe);
         return;
     }
-    if (ic_probe(p->file, &im.info, &e) != IC_OK) {
+    if (image_reply_probe_bytes(p->file, &im.info, &e) != IC_OK) {
         reply_error(a, &e, 0);
         return;
     }

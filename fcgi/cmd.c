@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "cmd.h"
+#include "query.h"
 
 void cmd_complain(const char *fmt, ...)
 {
@@ -61,6 +62,17 @@ enum cmd_status cmd_configure(struct config *c, const struct cmd_words *w)
         return CMD_OK;
     cmd_complain("%s", err);
     return err[0] == '-' ? CMD_USAGE : CMD_FAILED; /* it begins with the option that is to blame */
+}
+
+bool cmd_preset_ok(const struct config *c, const struct config_preset *p, char *why, size_t n)
+{
+    struct query q;
+    struct query_error e = { .text = "" };
+    query_init(&q);
+    if (query_set(&q, c, "preset", p->name, strlen(p->name), &e) && query_finish(&q, c, &e))
+        return true;
+    snprintf(why, n, "line %d: %s = %s: %s", p->line, p->name, p->options, e.text);
+    return false;
 }
 
 unsigned long cmd_descriptors(const struct config *c)

@@ -23,6 +23,10 @@ enum cmd_status cmd_words_only(struct cmd_words *w, int argc, char **argv);
  * a word of the command line. */
 enum cmd_status cmd_configure(struct config *c, const struct cmd_words *w);
 
+/* Whether the options of a preset can be understood: what the file's parser, which knows no options, leaves open.
+ * why (n bytes): what is wrong, with the file's line. */
+bool cmd_preset_ok(const struct config *c, const struct config_preset *p, char *why, size_t n);
+
 /* "pixpool: ..." to stderr. */
 void cmd_complain(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 

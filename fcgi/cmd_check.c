@@ -16,7 +16,6 @@
 
 #include "cmd.h"
 #include "process.h"
-#include "query.h"
 
 static int problems;
 
@@ -157,13 +156,11 @@ static void check_log(const struct config *c)
 static void check_presets(const struct config *c)
 {
     for (const struct config_preset *p = c->presets; p; p = p->next) {
-        struct query q;
-        struct query_error e = { .text = "" };
-        query_init(&q);
-        if (query_parse_list(&q, c, p->options, &e) && query_finish(&q, c, &e))
+        char why[600];
+        if (cmd_preset_ok(c, p, why, sizeof why))
             tell("ok", "preset %s", p->name);
         else
-            tell("PROBLEM", "preset %s = %s: %s", p->name, p->options, e.text);
+            tell("PROBLEM", "%s", why);
     }
 }
 

@@ -31,7 +31,7 @@ static const struct config_preset *preset_find(const struct config *c, const cha
 }
 
 /* At the end, so that they print in the order in which they were written. false: out of memory. */
-static bool preset_add(struct config *c, const char *name, const char *options)
+static bool preset_add(struct config *c, const char *name, const char *options, int line)
 {
     struct config_preset *p = calloc(1, sizeof *p), **end = &c->presets;
 
@@ -41,6 +41,7 @@ static bool preset_add(struct config *c, const char *name, const char *options)
         free(p);
         return false;
     }
+    p->line = line;
     while (*end)
         end = &(*end)->next;
     *end = p;
@@ -66,7 +67,7 @@ const char *config_preset(const struct config *c, const char *name, size_t n)
 static bool presets_builtin(struct config *c)
 {
     for (const char *const *p = config_presets_builtin; *p; p += 2)
-        if (!preset_find(c, p[0], strlen(p[0])) && !preset_add(c, p[0], p[1]))
+        if (!preset_find(c, p[0], strlen(p[0])) && !preset_add(c, p[0], p[1], 0))
             return false;
     return true;
 }
@@ -166,7 +167,7 @@ static int file_preset(struct file *f, const char *name, const char *options)
         return file_fail(f, "a preset's name has 1 to 64 letters, digits, _ or -");
     if (preset_find(f->c, name, strlen(name)))
         return file_fail(f, "a preset of this name is given above");
-    return preset_add(f->c, name, options) ? 1 : file_fail(f, "out of memory");
+    return preset_add(f->c, name, options, f->line) ? 1 : file_fail(f, "out of memory");
 }
 
 static int file_pair(void *arg, const char *section, const char *name, const char *value)

@@ -16,6 +16,7 @@ enum config_sandbox { SANDBOX_OFF, SANDBOX_LIMITS };
 struct config_preset {
     char *name, *options; /* owned; options as in a query string or the path form */
     struct config_preset *next;
+    int line; /* of the file that gave it; 0: built in */
 };
 
 /* Plain values, read-only once loaded. Strings are owned by the configuration, never NULL, "" where not set. */

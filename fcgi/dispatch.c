@@ -64,6 +64,13 @@ static int bodies_max(const struct config *c)
     return n > 1 ? (int)n : 1;
 }
 
+/* Threads beyond those that the queue may fill: with threads = workers + queue + 8, the least, half of these. */
+static int writers_max(const struct config *c)
+{
+    int64_t n = config_threads(c) - c->workers - c->queue - BODILESS_THREADS;
+    return n > 1 ? (int)n : 1;
+}
+
 static int signals_open(void)
 {
     sigset_t set;
@@ -89,7 +96,7 @@ static bool set_nonblocking(int fd)
 struct dispatch *dispatch_create(const struct config *c, struct pool *p, int listen_fd, int spawner)
 {
     struct dispatch *d = calloc(1, sizeof *d);
-    if (d == NULL || !handoff_init(&d->h, bodies_max(c))) {
+    if (d == NULL || !handoff_init(&d->h, bodies_max(c), writers_max(c))) {
         free(d);
         return NULL;
     }
@@ -332,6 +339,16 @@ bool dispatch_body_begin(struct dispatch *d)
 void dispatch_body_end(struct dispatch *d)
 {
     handoff_body_end(&d->h);
+}
+
+bool dispatch_write_begin(struct dispatch *d)
+{
+    return handoff_write_begin(&d->h);
+}
+
+void dispatch_write_end(struct dispatch *d)
+{
+    handoff_write_end(&d->h);
 }
 
 bool dispatch_draining(struct dispatch *d)

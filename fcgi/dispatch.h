@@ -44,6 +44,11 @@ void dispatch_read_deadline(struct dispatch *d, struct conn *c, int64_t at_ms);
 bool dispatch_body_begin(struct dispatch *d);
 void dispatch_body_end(struct dispatch *d);
 
+/* A share of the threads may write answers that the queue no longer counts; four always remain beside those and the
+ * queue's. false: all are taken, keep the place in the queue. Paired with dispatch_write_end. */
+bool dispatch_write_begin(struct dispatch *d);
+void dispatch_write_end(struct dispatch *d);
+
 bool dispatch_draining(struct dispatch *d);
 
 /* The gateway process from fork to exit: threads, dispatcher, drain on SIGTERM. spawner is the SEQPACKET socket on

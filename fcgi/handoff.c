@@ -54,9 +54,9 @@ struct conn *conn_pop(struct conn_list *l)
 
 /* Life and end. */
 
-bool handoff_init(struct handoff *h, int bodies_max)
+bool handoff_init(struct handoff *h, int bodies_max, int writers_max)
 {
-    *h = (struct handoff){ .bodies_max = bodies_max };
+    *h = (struct handoff){ .bodies_max = bodies_max, .writers_max = writers_max };
     h->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (h->wake < 0)
         return false;
@@ -211,18 +211,39 @@ void handoff_deadline(struct handoff *h, struct conn *c, int64_t at_ms, int how)
         wake(h);
 }
 
-bool handoff_body_begin(struct handoff *h)
+/* One of max, or none. */
+static bool share_take(struct handoff *h, int *n, int max)
 {
     pthread_mutex_lock(&h->lock);
-    bool room = h->bodies < h->bodies_max;
-    h->bodies += room;
+    bool room = *n < max;
+    *n += room;
     pthread_mutex_unlock(&h->lock);
     return room;
 }
 
-void handoff_body_end(struct handoff *h)
+static void share_give(struct handoff *h, int *n)
 {
     pthread_mutex_lock(&h->lock);
-    h->bodies--;
+    (*n)--;
     pthread_mutex_unlock(&h->lock);
+}
+
+bool handoff_body_begin(struct handoff *h)
+{
+    return share_take(h, &h->bodies, h->bodies_max);
+}
+
+void handoff_body_end(struct handoff *h)
+{
+    share_give(h, &h->bodies);
+}
+
+bool handoff_write_begin(struct handoff *h)
+{
+    return share_take(h, &h->writers, h->writers_max);
+}
+
+void handoff_write_end(struct handoff *h)
+{
+    share_give(h, &h->writers);
 }

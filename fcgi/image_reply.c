@@ -43,6 +43,14 @@ static bool orientation_last(struct ic_bytes head)
     return head.n > 20 && !memcmp(head.p, "RIFF", 4) && !memcmp(head.p + 8, "WEBPVP8X", 8) && (head.p[20] & 0x08);
 }
 
+enum ic_code image_reply_probe_bytes(struct ic_bytes image, struct ic_info *out, struct ic_error *e)
+{
+    if (image.n == 0)
+        return ic_fail(e, IC_E_CORRUPT, "the image is empty");
+    enum ic_code rc = ic_probe(image, out, e);
+    return rc == IC_E_MORE ? ic_fail(e, IC_E_CORRUPT, "the image ends inside its header") : rc;
+}
+
 bool image_reply_probe(int fd, int64_t size, struct ic_info *out, struct ic_error *e)
 {
     size_t all = (size_t)size, want = all < HEAD_FIRST ? all : HEAD_FIRST;
@@ -51,10 +59,10 @@ bool image_reply_probe(int fd, int64_t size, struct ic_info *out, struct ic_erro
         if (!p)
             return ic_fail(e, IC_E_BUSY, "out of memory for the header of a file") == IC_OK;
         struct ic_bytes head = { p, read_head(fd, p, want) };
-        enum ic_code rc = ic_probe(head, out, e);
-        bool last = orientation_last(head), short_read = head.n < want;
+        bool last = orientation_last(head), whole = want == all || head.n < want;
+        enum ic_code rc = whole ? image_reply_probe_bytes(head, out, e) : ic_probe(head, out, e);
         free(p);
-        if (want == all || short_read || (rc == IC_OK && !last) || (rc != IC_OK && rc != IC_E_MORE))
+        if (whole || (rc == IC_OK && !last) || (rc != IC_OK && rc != IC_E_MORE))
             return rc == IC_OK;
         want = last || want > all / 4 ? all : want * 4;
     }

@@ -17,6 +17,8 @@ struct image_reply {
 /* Answers 400 with what the option parser said. */
 void image_reply_option(struct reply *a, const struct query_error *e);
 
+/* Probes an image that is all there: ic_probe, but a header that is cut off is a corrupt one. */
+enum ic_code image_reply_probe_bytes(struct ic_bytes image, struct ic_info *out, struct ic_error *e);
 /* Probes the header of a regular file. false: e says why. */
 bool image_reply_probe(int fd, int64_t size, struct ic_info *out, struct ic_error *e);
 

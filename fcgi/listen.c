@@ -178,7 +178,7 @@ static int listen_bind_unix(const struct config *c, const struct sockaddr_un *a,
         }
         listen_remove();
     } else {
-        listen_fail(why, "%s: %s", a->sun_path, strerror(errno));
+        listen_fail(why, "%s: %s%s", a->sun_path, strerror(errno), errno == ENOENT ? ": make its directory first" : "");
     }
     close(fd);
     return -1;

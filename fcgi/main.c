@@ -60,10 +60,16 @@ static void raise_descriptors(const struct config *c)
         log_line(LOG_LV_WARN, "event=start error=\"descriptors: %s\"", strerror(errno));
 }
 
-static int serve_configured(const struct config *c)
+static int serve_configured(const struct config *c, const char *file)
 {
-    char text[300];
+    char text[600];
 
+    for (const struct config_preset *p = c->presets; p; p = p->next) {
+        if (cmd_preset_ok(c, p, text, sizeof text))
+            continue;
+        cmd_complain("%s: %s", file ? file : "PIXPOOL_CONFIG", text);
+        return CMD_FAILED;
+    }
     ic_init();
     int fd = listen_open(c, text, sizeof text);
     if (fd < 0) {
@@ -91,7 +97,7 @@ static int cmd_serve(int argc, char **argv)
 
     if ((status = cmd_words_only(&words, argc, argv)) != CMD_OK || (status = cmd_configure(&c, &words)) != CMD_OK)
         return status;
-    int rc = serve_configured(&c);
+    int rc = serve_configured(&c, words.file);
     config_free(&c);
     return rc;
 }

@@ -19,6 +19,7 @@ struct pool_ticket {
     struct pool *pool; /* NULL: holds nothing */
     enum pool_lane lane;
     size_t bytes; /* of the memory budget */
+    bool placed;  /* still holds its place */
 };
 
 struct pool *pool_create(const struct config *c); /* NULL: out of memory */
@@ -33,7 +34,9 @@ bool pool_admit(struct pool *p, enum pool_lane lane, size_t bytes, struct pool_t
                 struct ic_error *e);
 /* More bytes for a ticket (a body of unknown length that grows). false: the budget is used up, t is unchanged. */
 bool pool_grow(struct pool_ticket *t, size_t bytes);
-void pool_leave(struct pool_ticket *t); /* accepts an empty ticket */
+/* Gives back the place alone: the work is done, and the answer still holds memory. */
+void pool_vacate(struct pool_ticket *t);
+void pool_leave(struct pool_ticket *t); /* accepts an empty or vacated ticket */
 
 /* One input of a job: bytes, or a regular file read at the moment a worker is free. */
 struct pool_input {

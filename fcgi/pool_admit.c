@@ -70,7 +70,7 @@ bool pool_admit(struct pool *p, enum pool_lane lane, size_t bytes, struct pool_t
     pthread_mutex_unlock(&p->lock);
     if (refusal)
         return ic_fail(e, IC_E_BUSY, "%s", refusal) == IC_OK;
-    *t = (struct pool_ticket){ .pool = p, .lane = lane, .bytes = bytes };
+    *t = (struct pool_ticket){ .pool = p, .lane = lane, .bytes = bytes, .placed = true };
     return true;
 }
 
@@ -87,14 +87,31 @@ bool pool_grow(struct pool_ticket *t, size_t bytes)
     return fits;
 }
 
+/* Lock held. */
+static void pool_unplace(struct pool *p, struct pool_ticket *t)
+{
+    p->admitted -= t->placed;
+    p->bodies -= t->placed && t->lane != LANE_INTERACTIVE;
+    t->placed = false;
+}
+
+void pool_vacate(struct pool_ticket *t)
+{
+    struct pool *p = t->pool;
+    if (!p)
+        return;
+    pthread_mutex_lock(&p->lock);
+    pool_unplace(p, t);
+    pthread_mutex_unlock(&p->lock);
+}
+
 void pool_leave(struct pool_ticket *t)
 {
     struct pool *p = t->pool;
     if (!p)
         return;
     pthread_mutex_lock(&p->lock);
-    p->admitted--;
-    p->bodies -= t->lane != LANE_INTERACTIVE;
+    pool_unplace(p, t);
     p->bytes -= t->bytes;
     pthread_mutex_unlock(&p->lock);
     *t = (struct pool_ticket){ 0 };

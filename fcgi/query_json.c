@@ -95,6 +95,8 @@ bool query_parse_json(struct query *q, const struct config *c, const char *json,
         char text[512];
         if (!ok)
             break;
+        if (json_is_null(value) && query_is_known(name))
+            continue; /* as a client leaves out what it does not set */
         if (value_text(value, text, sizeof text)) {
             ok = query_put(q, c, name, text, e);
         } else if (!query_is_known(name)) {

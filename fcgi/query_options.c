@@ -95,7 +95,7 @@ const struct query_option query_options[] = {
     { "q", "quality", &query_type_integer, .offset = R(quality), .min = 1, .max = 100,
       .text = "quality of JPEG and WebP, 80 where it is not given" },
     { "progressive", "il,interlace", BOOL, .offset = R(progressive), .def = "0",
-      .text = "progressive JPEG, interlaced PNG" },
+      .text = "progressive JPEG" },
     { "lossless", "ll", BOOL, .offset = R(lossless), .def = "0", .text = "lossless WebP" },
     { "chroma", "chromasub", WORD(chromas), .offset = R(chroma), .def = "auto",
       .text = "chroma subsampling of JPEG; auto is 420, and 444 from q 90" },

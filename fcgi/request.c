@@ -123,20 +123,26 @@ static bool send_reply(struct request *rq, struct reply *a)
         dispatch_deadline(rq->gw->dispatch, rq->conn, clock_ms() + rq->gw->cfg->write_timeout_ms);
         if (!record_send(rq->conn->fd, iov, n))
             return false;
+        rq->log.bytes_out = head_n + body_n - out.left[0] - out.left[1];
     }
     dispatch_deadline(rq->gw->dispatch, rq->conn, 0);
-    rq->log.bytes_out = head_n + body_n;
     return true;
 }
 
-/* Whoever has an answer may ask again at once, and must not meet the place that this request still holds. A large
- * answer may block, and a blocked thread keeps its place, or those admitted would need more threads than there are. */
-static void leave_early(struct request *rq, const struct reply *a)
+/* Whoever has an answer may ask again at once, and must not meet the place that this request still holds; nor should a
+ * slow reader hold it. A large answer may block its thread, though, and those who block outside of the queue need
+ * threads beside the queue's: where their share is taken, the place is kept. true: a share was taken. */
+static bool leave_early(struct request *rq, const struct reply *a)
 {
-    if (a->body_n > SENT_AT_ONCE)
-        return;
-    request_free_body(rq);
-    pool_leave(&rq->ticket);
+    if (a->body_n <= SENT_AT_ONCE) {
+        request_free_body(rq);
+        pool_leave(&rq->ticket);
+        return false;
+    }
+    bool share = dispatch_write_begin(rq->gw->dispatch);
+    if (share)
+        pool_vacate(&rq->ticket);
+    return share;
 }
 
 static bool answer(struct request *rq, struct reply *a)
@@ -146,10 +152,12 @@ static bool answer(struct request *rq, struct reply *a)
     if (a->status == 499)
         return false;
     add_server_timing(rq, a);
-    leave_early(rq, a);
+    bool share = leave_early(rq, a);
     int64_t from_us = clock_us();
     bool sent = send_reply(rq, a);
     rq->log.write_ms = (double)(clock_us() - from_us) / 1000;
+    if (share)
+        dispatch_write_end(rq->gw->dispatch);
     return sent;
 }
 

@@ -299,8 +299,8 @@ static enum ic_code plan_check_source(const struct ic_info *s, const struct ic_l
     if (s->width > l->max_side_in || s->height > l->max_side_in)
         return ic_fail(e, IC_E_LIMIT, "%ux%u pixels, allowed %u a side", s->width, s->height, l->max_side_in);
     if (pixels > l->max_pixels_in / (s->frames ? s->frames : 1))
-        return ic_fail(e, IC_E_LIMIT, "%ux%u pixels in %u frames, allowed %llu in all", s->width, s->height, s->frames,
-                       (unsigned long long)l->max_pixels_in);
+        return ic_fail(e, IC_E_LIMIT, "%ux%u pixels%s, allowed %llu in all", s->width, s->height,
+                       s->frames > 1 ? " a frame" : "", (unsigned long long)l->max_pixels_in);
     return IC_OK;
 }
 

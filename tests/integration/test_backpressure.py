@@ -95,6 +95,18 @@ def test_memory_in_flight_is_refused_like_a_full_queue(start_pixpool):
     assert wait_until(lambda: upload().status == 415, 20, 0.05), "the share of a client that left is given back"
 
 
+def test_slow_readers_do_not_hold_the_queue(start_pixpool):
+    """As many as there are places take a large answer and do not read it: their work is done."""
+    p = start_pixpool(workers=1, queue=3)
+    with ExitStack() as stack:
+        for i in range(4):
+            c = stack.enter_context(Client(str(p.socket)))
+            c.send(request(f"/img/photo.jpg?w=1500&enlarge=1&format=png&effort=0&v={i}"))
+            c.fill(1)  # the answer has begun
+        answers = [http("GET", f"{p.url}/img/photo.jpg?w={20 + i}") for i in range(20)]
+        assert [a.status for a in answers] == [200] * 20, answers[0].body
+
+
 def test_slow_uploads_leave_a_way_through(start_pixpool):
     """More uploads that never end than there are places and threads: requests without a body go on being served."""
     p = start_pixpool(workers=1, queue=7)

@@ -386,7 +386,7 @@ def test_check_reads_presets(sound, tmp_path):
     conf = tmp_path / "c.conf"
     conf.write_text("[preset]\nfine = w=10\nbroken = widht=10\n")
     problems = check({**sound, "config": conf})
-    assert len(problems) == 1 and "preset broken = widht=10" in problems[0]
+    assert len(problems) == 1 and "broken = widht=10" in problems[0]
 
 
 def test_check_tells_a_typo_in_the_environment(sound):
@@ -405,3 +405,10 @@ def test_check_refuses_sums_that_do_not_fit(sound):
     assert "workers + queue + 8 = 18" in complaint(p, 1)
     p = run("check", "--workers=2", "--worker_memory=64M", "--memory_limit=100M")
     assert "raise memory_limit to 192M" in complaint(p, 1)
+
+
+def test_serve_refuses_a_preset_that_cannot_be_understood(tmp_path):
+    conf = tmp_path / "c.conf"
+    conf.write_text("[preset]\nfine = w=10&h=10\nbroken = widht=10\n")
+    said = complaint(run("serve", "--config", conf, f"--listen=unix:{tmp_path}/s"), 1)
+    assert f"{conf}: line 3: broken = widht=10: preset \"broken\" is broken: widht is not a known option" in said
