@@ -25,7 +25,7 @@ static struct conn conn;
 
 static void setup(void)
 {
-    ck_assert(handoff_init(&h, 3));
+    ck_assert(handoff_init(&h, 3, 2));
     ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
     conn = (struct conn){ .fd = pair[0] };
 }
@@ -195,6 +195,19 @@ START_TEST(bodies_have_their_share_and_no_more)
     handoff_body_end(&h);
     ck_assert(handoff_body_begin(&h));
     ck_assert(!handoff_body_begin(&h));
+}
+END_TEST
+
+START_TEST(writers_have_a_share_of_their_own)
+{
+    while (handoff_body_begin(&h))
+        ;
+    ck_assert(handoff_write_begin(&h));
+    ck_assert(handoff_write_begin(&h));
+    ck_assert(!handoff_write_begin(&h));
+    handoff_write_end(&h);
+    ck_assert(!handoff_body_begin(&h));
+    ck_assert(handoff_write_begin(&h));
 }
 END_TEST
 
@@ -661,6 +674,7 @@ static Suite *suite(void)
     tcase_add_test(t, what_is_given_back_wakes_and_comes_once);
     tcase_add_test(t, a_closed_connection_is_gone);
     tcase_add_test(t, bodies_have_their_share_and_no_more);
+    tcase_add_test(t, writers_have_a_share_of_their_own);
     tcase_add_test(t, stopping_wakes_those_who_wait);
     suite_add_tcase(s, t);
 

@@ -48,6 +48,26 @@ START_TEST(places_are_workers_and_queue)
 }
 END_TEST
 
+START_TEST(a_vacated_ticket_keeps_its_bytes)
+{
+    struct config c = small();
+    struct pool *p = pool_create(&c);
+    struct pool_ticket t = { 0 };
+    struct ic_error e;
+    int retry = 0;
+    pool_vacate(&t); /* accepts an empty one */
+    ck_assert(pool_admit(p, LANE_UPLOAD, 100, &t, &retry, &e));
+    pool_vacate(&t);
+    pool_vacate(&t); /* once only */
+    ck_assert_int_eq(pool_state(p).admitted, 0);
+    ck_assert_uint_eq(pool_state(p).bytes, 100);
+    pool_leave(&t);
+    ck_assert_int_eq(pool_state(p).admitted, 0);
+    ck_assert_uint_eq(pool_state(p).bytes, 0);
+    pool_free(p);
+}
+END_TEST
+
 /* Slow uploads, however many, leave a way through. */
 START_TEST(uploads_do_not_get_every_place)
 {
@@ -356,6 +376,7 @@ int main(void)
     TCase *t = tcase_create("pool");
     tcase_set_timeout(t, 8);
     tcase_add_test(t, places_are_workers_and_queue);
+    tcase_add_test(t, a_vacated_ticket_keeps_its_bytes);
     tcase_add_test(t, uploads_do_not_get_every_place);
     tcase_add_test(t, bytes_are_a_budget);
     tcase_add_test(t, draining_refuses_all);
