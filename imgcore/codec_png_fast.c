@@ -41,7 +41,7 @@ struct fast_source {
     uint8_t *rows;           /* in block: row 0 is the last one of the strip before */
 };
 
-/* ---- opening ---- */
+/* Opening. */
 
 /* Sets in->at to the first IDAT; false where the file has what is libpng's to deal with. The probe has been through the
  * same chunks. */
@@ -115,7 +115,7 @@ static void fast_close(struct ic_source *base)
     ic_free(mem, s);
 }
 
-/* ---- compressed bytes ---- */
+/* Compressed bytes. */
 
 static enum ic_code fast_damaged(struct ic_error *e, const char *what)
 {
@@ -217,7 +217,7 @@ static enum ic_code fast_inflate(struct fast_source *s, size_t n, size_t *got, s
     return rc;
 }
 
-/* ---- rows ---- */
+/* Rows. */
 
 static bool fast_unfilter(const struct fast_source *s, uint8_t *dst, const uint8_t *src)
 {

@@ -50,7 +50,7 @@ void png_sink_shape(enum ic_layout layout, uint32_t width, uint32_t height, cons
     };
 }
 
-/* ---- filtering ---- */
+/* Filtering. */
 
 /* The filter that leaves the least sum of sizes (PNG third edition, section 12.7). Where many pixels equal their left
  * neighbour the image is drawn, and any filter would break the repetitions that deflate lives on. */
@@ -98,7 +98,7 @@ static enum ic_code sink_write(struct ic_sink *base, const struct ic_rows *rows,
     return IC_OK;
 }
 
-/* ---- chunks ---- */
+/* Chunks. */
 
 static void store_be32(uint8_t *to, uint32_t v)
 {
@@ -150,7 +150,7 @@ static enum ic_code put_header(struct png_sink *s, struct ic_error *e)
     return rc == IC_OK ? put_chunk(s->base.out, "IHDR", ihdr, sizeof(ihdr), e) : rc;
 }
 
-/* ---- compressing ---- */
+/* Compressing. */
 
 static size_t sink_size(const struct png_sink *s)
 {
@@ -252,7 +252,7 @@ static enum ic_code sink_finish(struct ic_sink *base, struct ic_error *e)
     return put_chunk(base->out, "IEND", NULL, 0, e);
 }
 
-/* ---- opening ---- */
+/* Opening. */
 
 static void sink_free(struct ic_sink *base)
 {

@@ -33,7 +33,7 @@ static enum ic_code output_no_memory(struct ic_error *e)
     return ic_fail(e, IC_E_MEMORY, "no memory for a result");
 }
 
-/* ---- layout ---- */
+/* Layout. */
 
 static bool output_has_hue(const struct ic_plan *p)
 {
@@ -78,7 +78,7 @@ static uint32_t output_factor_y(const struct ic_output *o, int plane)
     return output_planar(&o->shape) ? (uint32_t)lround(o->plan->height / o->shape.plane[plane].span_h) : 1;
 }
 
-/* ---- geometry ---- */
+/* Geometry. */
 
 /* One axis of the resampled image before its turn. */
 struct span {
@@ -134,7 +134,7 @@ static struct ic_axis output_axis_y(const struct ic_output *o, int plane)
     return output_axis(&s, from->height, p->kernel);
 }
 
-/* ---- halving ---- */
+/* Halving. */
 
 /* Samples of the source that become one of the result, on the axis where they are fewer. */
 static double output_shrink(const struct ic_output *o, int plane)
@@ -159,7 +159,7 @@ static void output_halve(struct ic_output *o)
     }
 }
 
-/* ---- opening ---- */
+/* Opening. */
 
 static enum ic_code output_add_strip(struct ic_output *o, int channel, const struct ic_axis *x, const struct ic_axis *y)
 {
@@ -280,7 +280,7 @@ void ic_output_close(struct ic_output *o)
     *o = (struct ic_output){ 0 };
 }
 
-/* ---- to the sink ---- */
+/* To the sink. */
 
 /* Rows of one plane a channel, as many of the first as a strip has, to one packed plane. */
 static struct ic_rows output_pack(const struct ic_output *o, const struct ic_rows *rows)
@@ -355,7 +355,7 @@ static enum ic_code output_finish(struct ic_output *o, struct ic_error *e)
     return rc;
 }
 
-/* ---- strips ---- */
+/* Strips. */
 
 static uint32_t strip_target(const struct output_strip *s)
 {

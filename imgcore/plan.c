@@ -41,7 +41,7 @@ struct ratio {
     double num, den;
 };
 
-/* ---- lengths ---- */
+/* Lengths. */
 
 /* Half up, at least 1, also of what is no number. */
 static uint32_t plan_round(double v)
@@ -75,7 +75,7 @@ static double plan_side(const struct ic_recipe *r, struct ic_len l, double whole
     return l.unit == IC_UNIT_NONE ? 0.0 : plan_round(plan_rect_len(l, whole, 0) * dpr);
 }
 
-/* ---- rect ---- */
+/* Rect. */
 
 /* [at, at + len) rounded to whole pixels and clipped to [0, n). False: nothing is left. */
 static bool plan_clip(double at, double len, uint32_t n, double *from, double *to)
@@ -98,7 +98,7 @@ static enum ic_code plan_rect(const struct ic_recipe *r, uint32_t w, uint32_t h,
     return IC_OK;
 }
 
-/* ---- fit ---- */
+/* Fit. */
 
 /* 0, 1 or 2 halves: where the kept part or the placed image lies. */
 static int gravity_x(int gravity)
@@ -198,7 +198,7 @@ static void plan_fit(struct fit *f, const struct ic_recipe *r)
         fit_pad(f, bw, bh, r);
 }
 
-/* ---- into stored coordinates ---- */
+/* Into stored coordinates. */
 
 /* The box in stored pixels whose turned picture is b; w and h are the oriented size. */
 static struct ic_box plan_unturn(struct ic_box b, unsigned turn, double w, double h)
@@ -242,7 +242,7 @@ static void plan_map(struct ic_plan *p, const struct fit *f, const struct ic_rec
     plan_place(p, f, after);
 }
 
-/* ---- decoder and encoder ---- */
+/* Decoder and encoder. */
 
 static int plan_scale(const struct ic_plan *p)
 {
@@ -290,7 +290,7 @@ static void plan_encoder(struct ic_plan *p, const struct ic_recipe *r)
     plan_background(p, r, codec->alpha);
 }
 
-/* ---- limits ---- */
+/* Limits. */
 
 static enum ic_code plan_check_source(const struct ic_info *s, const struct ic_limits *l, struct ic_error *e)
 {
@@ -322,7 +322,7 @@ static enum ic_code plan_check_result(const struct ic_plan *p, const struct ic_l
     return IC_OK;
 }
 
-/* ---- the door ---- */
+/* The door. */
 
 void ic_recipe_init(struct ic_recipe *r)
 {

@@ -59,7 +59,7 @@ void ic_engine_free(struct ic_engine *g)
     free(g);
 }
 
-/* ---- emitting ---- */
+/* Emitting. */
 
 static void run_emit(struct run *r, int i, const struct ic_result *result, const struct ic_error *e)
 {
@@ -99,7 +99,7 @@ static void run_done(struct run *r, int i)
     ic_output_close(o);
 }
 
-/* ---- before the first row ---- */
+/* Before the first row. */
 
 static void run_plan(struct run *r)
 {
@@ -168,7 +168,7 @@ static enum ic_code run_open_halver(struct run *r, struct ic_error *e)
     return IC_OK;
 }
 
-/* ---- rows ---- */
+/* Rows. */
 
 static void run_feed(struct run *r, int i)
 {
@@ -214,7 +214,7 @@ static enum ic_code run_rows(struct run *r, struct ic_error *e)
     return IC_OK;
 }
 
-/* ---- the door ---- */
+/* The door. */
 
 static enum ic_code run_all(struct run *r, struct ic_bytes in, struct ic_error *e)
 {

@@ -11,7 +11,7 @@
 
 #define ONE (1 << IC_WEIGHT_BITS)
 
-/* ---- filters ---- */
+/* Filters. */
 
 /* sin(pi x) for 0 <= x <= 3 by its Taylor series around the nearest integer; error below 1e-11, weights need 1e-5. */
 static inline double weights_sinpi(double x)
@@ -92,7 +92,7 @@ static const struct {
     [IC_KERNEL_NEAREST] = { NULL, 0.0 },
 };
 
-/* ---- windows ---- */
+/* Windows. */
 
 /* A window while it is built. */
 struct window {
@@ -161,7 +161,7 @@ static bool weights_aligned(const struct ic_axis *a)
     return fabs(step - 1.0) * a->dst_n < 1e-6 && fabs(a->x0 - floor(a->x0 + 0.5)) < 1e-6;
 }
 
-/* ---- one axis ---- */
+/* One axis. */
 
 /* Windows as they are computed, each in room for the longest; the final table is only as wide as it must be. */
 struct draft {
@@ -355,7 +355,7 @@ static struct ic_weights *weights_make(struct ic_mem *m, const struct ic_axis *a
     return w;
 }
 
-/* ---- cache ---- */
+/* Cache. */
 
 static bool weights_same(const struct ic_axis *a, const struct ic_axis *b)
 {

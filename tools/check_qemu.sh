@@ -18,7 +18,7 @@ say_wrong() {
     different=$((different + 1))
 }
 
-# ---- AArch64: libraries and programs ----
+# AArch64: libraries and programs.
 
 # apt with a state of its own, in which nothing is installed and every package is arm64's.
 arm_apt() {
@@ -50,7 +50,7 @@ arm_build() {
         >"$work/build.log" 2>&1
 }
 
-# ---- what is compared ----
+# What is compared.
 
 # image, then options of one output a line
 orders() {

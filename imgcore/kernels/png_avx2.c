@@ -20,7 +20,7 @@ INLINE __m256i load32(const uint8_t *p)
     return _mm256_loadu_si256((const void *)p);
 }
 
-/* ---- reading ---- */
+/* Reading. */
 
 /* Adds to each pixel those before it in the register: 16 samples, or 12 where pixels have 3. */
 INLINE __m128i prefix_sum(__m128i x, size_t bpp)
@@ -207,7 +207,7 @@ static void png_unpaeth2_avx2(uint8_t *dst, size_t stride, const uint8_t *src, c
         ic_png_unpaeth2_c(dst, stride, src, above, n, bpp);
 }
 
-/* ---- writing ---- */
+/* Writing. */
 
 INLINE __m256i distance(__m256i a, __m256i b)
 {

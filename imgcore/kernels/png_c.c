@@ -22,7 +22,7 @@ static uint8_t png_average(uint8_t a, uint8_t b)
     return (uint8_t)((a + b) >> 1);
 }
 
-/* ---- reading ---- */
+/* Reading. */
 
 void ic_png_unsub_c(uint8_t *dst, const uint8_t *src, size_t n, size_t bpp)
 {
@@ -54,7 +54,7 @@ void ic_png_unpaeth2_c(uint8_t *dst, size_t stride, const uint8_t *src, const ui
     ic_png_unpaeth_c(dst + stride, src + n + 1, dst, n, bpp);
 }
 
-/* ---- writing ---- */
+/* Writing. */
 
 static uint8_t png_residual(int filter, uint8_t x, uint8_t a, uint8_t b, uint8_t c)
 {

@@ -151,7 +151,7 @@ static inline __m128i hscale_pack(__m256i a, __m256i b)
     return _mm_packus_epi16(_mm256_castsi256_si128(v), _mm256_extracti128_si256(v, 1));
 }
 
-/* ---- windows near each other: lanes are outputs ---- */
+/* Windows near each other: lanes are outputs. */
 
 /* Eight outputs: where each lane of four begins to load, and which bytes of that load are each output's two. */
 struct near8 {
@@ -192,7 +192,7 @@ static inline __m128i hscale_near(const uint8_t *src, const struct ic_taps *t, u
     return hscale_pack(sum_a, sum_b);
 }
 
-/* ---- windows far apart: lanes are taps ---- */
+/* Windows far apart: lanes are taps. */
 
 static inline __m256i far_16(__m256i acc, const uint8_t *s, const int16_t *w)
 {

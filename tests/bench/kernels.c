@@ -106,7 +106,7 @@ static double read_ms(int repeat)
     return least;
 }
 
-/* ---- single kernels, on rows that stay in the first two caches ---- */
+/* Single kernels, on rows that stay in the first two caches. */
 
 #define N 4096
 

@@ -28,6 +28,15 @@ def ordinary_urls(p):
     return [f"{p.url}/img/{quote(n)}?w={w}&format={f}" for n in names for w in (40, 90, 160) for f in ("jpeg", "png")]
 
 
+def difference(url, answer, expected):
+    """What was wrong: another image's answer, or bytes of this one."""
+    whose = [u for u, e in expected.items() if e.body == answer.body]
+    pairs = enumerate(zip(answer.body, expected[url].body))
+    where = [i for i, (got, wanted) in pairs if got != wanted]
+    return {"url": url, "status": answer.status, "length": len(answer.body), "expected": len(expected[url].body),
+            "id": answer.headers["X-Request-Id"], "is the answer to": whose, "bytes that differ": where[:50]}
+
+
 @pytest.mark.parametrize("workers", [1, 2, 4])
 def test_each_failure_costs_one_request(start_pixpool, workers):
     p = start_pixpool(test_build=True, workers=workers, queue=64, deadline="60s")
@@ -47,7 +56,7 @@ def test_each_failure_costs_one_request(start_pixpool, workers):
         kind, url = item
         a = http("GET", url)
         if kind == "ordinary" and (a.status, a.body) != (200, expected[url].body):
-            wrong.append((url, a.status, len(a.body)))
+            wrong.append(difference(url, a, expected))
         return kind, a.status
 
     with ThreadPoolExecutor(16) as ex:

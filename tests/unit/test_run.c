@@ -754,7 +754,7 @@ START_TEST(memory_prediction_suffices)
 }
 END_TEST
 
-/* ---- lossy WebP, in planes of limited range ---- */
+/* Lossy WebP, in planes of limited range. */
 
 static struct pixels from_webp(struct blob b)
 {
