@@ -4,6 +4,7 @@ A given number of each must give exactly that number of 500s, 504s and 422s; eve
 which it is not where a dead worker's descriptors or mailbox are used again; and no process may be left behind.
 """
 
+import json
 import os
 import random
 import signal
@@ -61,7 +62,8 @@ def test_each_failure_costs_one_request(start_pixpool, workers):
 
     with ThreadPoolExecutor(16) as ex:
         got = Counter(ex.map(one, plan))
-    assert wrong == []
+    lines = [line for line in p.log().splitlines() for w in wrong if w["id"] in line]
+    assert not wrong, "\n".join([json.dumps(w) for w in wrong] + lines)
     assert got == {("crash", 500): CRASHES, ("oom", 422): OOMS, ("ordinary", 200): ORDINARY}
     assert wait_until(lambda: len(p.workers()) == workers, 20), "every dead worker is replaced, once"
 
