@@ -1,26 +1,23 @@
 /* PNG, writing: packed 8-bit grey, grey+alpha, RGB or RGBA rows, not interlaced.
  *
- * Each row is filtered as it comes, by the filter that leaves least, and the filtered image is compressed at the end:
- * by ISA-L, or by libdeflate where more effort is asked or the image turns out to be drawn. libpng would filter and
- * compress row by row, in less memory but four times the time. Both compressors write the same bytes on every CPU,
- * ISA-L up to level 1 only. */
+ * Each row is filtered as it comes, by the filter that leaves least, and the filtered image is compressed at the end by
+ * libdeflate, which writes the same bytes on every CPU. libpng would filter and compress row by row, in less memory but
+ * several times the time. */
 #include "codec_png.h"
 #include "cpu.h"
 
 #include <isa-l/crc.h>
-#include <isa-l/igzip_lib.h>
 #include <libdeflate.h>
 #include <string.h>
 
 #define PAD 64u /* before a row: the zeros to its left */
 
-/* By effort: ISA-L's level, or -1 and libdeflate's. Drawn images go to libdeflate at `drawn`: ISA-L's greedy search
- * finds too few of their long repetitions, and they compress in little time whatever the level. */
+/* libdeflate's levels by effort, of photographs and of drawn images, which compress in little time whatever the level.
+ * Not ISA-L's deflate, though it is faster: on loaded machines its bytes were seen to differ between equal images. */
 static const struct png_effort {
-    int8_t isal, deflate, drawn;
+    int8_t deflate, drawn;
 } efforts[10] = {
-    { 0, 0, 1 },  { 1, 0, 1 },  { 1, 0, 4 },  { 1, 0, 6 },   { 1, 0, 6 },
-    { -1, 5, 7 }, { -1, 6, 8 }, { -1, 7, 9 }, { -1, 9, 10 }, { -1, 12, 12 },
+    { 1, 1 }, { 1, 1 }, { 1, 4 }, { 2, 6 }, { 3, 6 }, { 5, 7 }, { 6, 8 }, { 7, 9 }, { 9, 10 }, { 12, 12 },
 };
 
 struct png_sink {
@@ -157,49 +154,6 @@ static size_t sink_size(const struct png_sink *s)
     return s->base.shape.plane[0].height * (s->row_bytes + 1);
 }
 
-struct isal_work {
-    struct isal_zstream z;
-    uint8_t level[ISAL_DEF_LVL1_DEFAULT];
-};
-
-static enum ic_code isal_run(struct isal_work *w, struct ic_buffer *b, struct ic_error *e)
-{
-    enum ic_code rc = IC_OK;
-
-    while (rc == IC_OK && w->z.internal_state.state != ZSTATE_END) {
-        size_t room = b->cap - b->n < (1u << 30) ? b->cap - b->n : 1u << 30;
-
-        w->z.next_out = b->p + b->n;
-        w->z.avail_out = (uint32_t)room;
-        if (isal_deflate(&w->z) != COMP_OK)
-            return ic_fail(e, IC_E_PARAM, "PNG: the compressor failed");
-        b->n += room - w->z.avail_out;
-        if (b->cap == b->n)
-            rc = ic_buffer_reserve(b, 1, e);
-    }
-    return rc;
-}
-
-static enum ic_code compress_isal(struct png_sink *s, int level, struct ic_error *e)
-{
-    struct isal_work *w = ic_alloc(s->mem, sizeof(*w));
-    enum ic_code rc;
-
-    if (!w)
-        return ic_fail(e, IC_E_MEMORY, "no memory for a PNG encoder");
-    isal_deflate_init(&w->z);
-    w->z.level = (uint32_t)level;
-    w->z.level_buf = w->level;
-    w->z.level_buf_size = sizeof(w->level);
-    w->z.gzip_flag = IGZIP_ZLIB;
-    w->z.end_of_stream = 1;
-    w->z.next_in = s->filtered;
-    w->z.avail_in = (uint32_t)sink_size(s);
-    rc = isal_run(w, s->base.out, e);
-    ic_free(s->mem, w);
-    return rc;
-}
-
 /* libdeflate's own memory is not in the budget but in the plan. */
 static enum ic_code compress_deflate(struct png_sink *s, int level, struct ic_error *e)
 {
@@ -233,10 +187,7 @@ static enum ic_code put_image(struct png_sink *s, struct ic_error *e)
         rc = reserve_most(s, e);
     if (rc != IC_OK)
         return rc;
-    if (drawn || s->effort.isal < 0)
-        rc = compress_deflate(s, drawn ? s->effort.drawn : s->effort.deflate, e);
-    else
-        rc = compress_isal(s, s->effort.isal, e);
+    rc = compress_deflate(s, drawn ? s->effort.drawn : s->effort.deflate, e);
     return rc == IC_OK ? end_chunk(s->base.out, at, e) : rc;
 }
 
