@@ -103,6 +103,8 @@ const struct query_option query_options[] = {
       .text = "how hard the encoder tries for fewer bytes" },
     { "bg", "background", &query_type_colour, .offset = F(bg),
       .text = "CSS colour behind transparency and padding; white for JPEG, else transparent" },
+    { "pixel", "pixelate", &query_type_integer, .offset = R(filters.pixel), .min = 1, .max = 512,
+      .text = "pixelation: squares of so many pixels, each of its mean colour" },
     { "filter-kernel", "kernel", WORD(kernels), .offset = R(kernel), .def = "lanczos3", .text = "resampling filter" },
     { "strict", "", BOOL, .offset = R(strict), .def = "0", .text = "a truncated source is an error" },
     { "preset", "p,pr", &query_type_preset, .offset = F(preset),

@@ -71,6 +71,12 @@ static void colour_over(const struct ic_colour_path *c, uint8_t *const *p, size_
     }
 }
 
+static void colour_premultiply(uint8_t *p, const uint8_t *alpha, size_t n)
+{
+    for (size_t x = 0; x < n; x++)
+        p[x] = (uint8_t)colour_mul(p[x], alpha[x]);
+}
+
 static void colour_unpremultiply(const struct ic_colour_path *c, uint8_t *const *p, size_t n)
 {
     int last = ic_layout_channels(c->from) - 1;
@@ -111,4 +117,16 @@ void ic_colour_row(const struct ic_colour_path *c, uint8_t *const *p, size_t n)
         colour_over(c, p, n);
     if (ic_layout_alpha(c->from) && !c->straight && !(c->over && c->bg.a == 255))
         colour_unpremultiply(c, p, n);
+}
+
+void ic_colour_compose(enum ic_layout layout, struct ic_colour bg, uint8_t *const *p, size_t n)
+{
+    struct ic_colour_path c = { .k = ic_kernels(), .from = layout, .to = layout, .bg = bg };
+    int last = ic_layout_channels(layout) - 1;
+
+    for (int i = 0; i < last; i++)
+        colour_premultiply(p[i], p[last], n);
+    colour_over(&c, p, n);
+    if (bg.a < 255)
+        colour_unpremultiply(&c, p, n);
 }

@@ -30,6 +30,9 @@ bool ic_colour_init(struct ic_colour_path *c, enum ic_layout from, enum ic_layou
  * grey serves as R, G and B. */
 void ic_colour_row(const struct ic_colour_path *c, uint8_t *const *p, size_t n);
 
+/* Composes n pixels of GREYA or RGBA, not premultiplied, onto bg in place: a row a channel. */
+void ic_colour_compose(enum ic_layout layout, struct ic_colour bg, uint8_t *const *p, size_t n);
+
 /* n samples of a plane of YCbCr in place, from the full range to BT.601's limited one or back: plane 0 is Y. Rounded to
  * nearest and clamped. */
 void ic_colour_range(uint8_t *p, size_t n, int plane, bool to_limited);

@@ -123,6 +123,11 @@ struct ic_colour {
     uint8_t r, g, b, a; /* sRGB, not premultiplied */
 };
 
+/* What is done to the picture once it has its size and its turn; docs/filters.md has the formulas. All zero: nothing. */
+struct ic_filters {
+    int pixel; /* 2 .. 512: side of the squares in pixels; 0 and 1: none */
+};
+
 /* The options of one output: plain data, copied as bytes between processes of the same binary.
  * Fields that hold an enum are ints so that one option table can describe them all. */
 struct ic_recipe {
@@ -144,6 +149,7 @@ struct ic_recipe {
     bool strict; /* a truncated source is an error */
     bool bg_given;
     struct ic_colour bg;
+    struct ic_filters filters;
 #ifdef PIXPOOL_TEST_OPS
     int test_op; /* enum ic_test_op: misbehave on purpose; absent from real builds */
 #endif
@@ -189,7 +195,10 @@ struct ic_plan {
     bool pad;     /* the result is larger than the turned image: bg shows */
     bool flatten; /* alpha is composed onto bg */
     bool alpha;   /* the result has alpha */
+    bool framed;  /* the result is collected whole before it is encoded */
+    bool rgb;     /* an operation needs RGB (or grey) instead of YCbCr planes */
     struct ic_colour bg;
+    struct ic_filters filters;
     uint64_t memory; /* predicted bytes held at most */
     double cost_ms;  /* predicted CPU milliseconds on a typical core */
 };

@@ -1,11 +1,13 @@
 /* The way of one result through imgcore; run.c feeds it, several at a time from one decode.
  *
- *     rows of source planes --scale--> strip of channels --colour--> (frame: turn, place) --interleave--> sink
+ *     rows of source planes --scale--> strip of channels --colour--> (frame) --interleave--> sink
  *
  * Channels are pulled from the scalers in step, a strip of 16 luma rows at a time: chroma, whose window reaches
  * further, holds luma back in its ring of few source rows rather than in a queue of finished ones. Only a result that
- * is turned or lies on a canvas passes through a frame, and that is of the result's size. */
+ * can't stream (frame.h) passes through a frame, and that is of the result's size. */
 #include "output.h"
+
+#include "filters.h"
 
 #include <math.h>
 #include <string.h>
@@ -45,7 +47,7 @@ static enum ic_layout output_layout(const struct ic_plan *p, enum ic_layout sour
 {
     bool grey = source == IC_GREY || source == IC_GREYA;
 
-    if (source == IC_YCBCR && !p->pad)
+    if (source == IC_YCBCR && !p->pad && !p->rgb)
         return IC_YCBCR;
     if (grey && !output_has_hue(p))
         return p->alpha ? IC_GREYA : IC_GREY;
@@ -55,83 +57,18 @@ static enum ic_layout output_layout(const struct ic_plan *p, enum ic_layout sour
 static enum ic_code output_choose(struct ic_output *o, const struct ic_sink_opt *so, struct ic_error *e)
 {
     const struct ic_plan *p = o->plan;
+    enum ic_layout from = o->source.layout, to;
+    struct ic_colour bg = p->bg;
 
-    o->codec->sink_shape(output_layout(p, o->source.layout), p->width, p->height, so, &o->shape);
-    if (!ic_colour_init(&o->colour, o->source.layout, o->shape.layout, p->bg))
+    o->codec->sink_shape(output_layout(p, from), p->width, p->height, so, &o->shape);
+    to = o->shape.layout;
+    if (ic_layout_alpha(from) && ic_filters_compose(p)) {
+        to = to == IC_GREY || to == IC_GREYA ? IC_GREYA : IC_RGBA;
+        bg.a = 0;
+    }
+    if (!ic_colour_init(&o->colour, from, to, bg))
         return ic_fail(e, IC_E_PARAM, "%s can't store this kind of image", o->codec->name);
     return IC_OK;
-}
-
-static bool output_planar(const struct ic_planes *s)
-{
-    return s->layout == IC_YCBCR;
-}
-
-/* How many result pixels one sample of a sink's plane covers on each axis of the finished image. */
-static uint32_t output_factor_x(const struct ic_output *o, int plane)
-{
-    return output_planar(&o->shape) ? (uint32_t)lround(o->plan->width / o->shape.plane[plane].span_w) : 1;
-}
-
-static uint32_t output_factor_y(const struct ic_output *o, int plane)
-{
-    return output_planar(&o->shape) ? (uint32_t)lround(o->plan->height / o->shape.plane[plane].span_h) : 1;
-}
-
-/* Geometry. */
-
-/* One axis of the resampled image before its turn. */
-struct span {
-    uint32_t size;   /* pixels of the resampled image */
-    uint32_t factor; /* pixels a sample of this plane covers */
-    bool mirrored;   /* the finished image counts from the other end */
-    double c0, c1;   /* crop, in source pixels */
-    double unit;     /* samples of the source plane a source pixel */
-};
-
-/* Subsampled planes are anchored where the finished image begins. An odd size leaves half a sample beyond its end,
- * which is before our beginning where the turn mirrors. */
-static struct ic_axis output_axis(const struct span *s, uint32_t src_n, int kernel)
-{
-    uint32_t n = (s->size + s->factor - 1) / s->factor;
-    double covered = (double)n * s->factor, from = s->mirrored ? s->size - covered : 0.0;
-    double step = (s->c1 - s->c0) / s->size;
-
-    return (struct ic_axis){ .src_n = src_n,
-                             .dst_n = n,
-                             .x0 = (s->c0 + from * step) * s->unit,
-                             .x1 = (s->c0 + (from + covered) * step) * s->unit,
-                             .kernel = kernel };
-}
-
-static struct ic_axis output_axis_x(const struct ic_output *o, int plane)
-{
-    const struct ic_plan *p = o->plan;
-    const struct ic_plane *from = &o->source.plane[plane];
-    bool swap = p->turn & IC_TURN_TRANSPOSE;
-    struct span s = { .size = p->scaled_w,
-                      .factor = swap ? output_factor_y(o, plane) : output_factor_x(o, plane),
-                      .mirrored = p->turn & (swap ? IC_TURN_FLIP : IC_TURN_FLOP),
-                      .c0 = p->crop.x0,
-                      .c1 = p->crop.x1,
-                      .unit = from->span_w / p->source.width };
-
-    return output_axis(&s, from->width, p->kernel);
-}
-
-static struct ic_axis output_axis_y(const struct ic_output *o, int plane)
-{
-    const struct ic_plan *p = o->plan;
-    const struct ic_plane *from = &o->source.plane[plane];
-    bool swap = p->turn & IC_TURN_TRANSPOSE;
-    struct span s = { .size = p->scaled_h,
-                      .factor = swap ? output_factor_x(o, plane) : output_factor_y(o, plane),
-                      .mirrored = p->turn & (swap ? IC_TURN_FLOP : IC_TURN_FLIP),
-                      .c0 = p->crop.y0,
-                      .c1 = p->crop.y1,
-                      .unit = from->span_h / p->source.height };
-
-    return output_axis(&s, from->height, p->kernel);
 }
 
 /* Halving. */
@@ -139,7 +76,7 @@ static struct ic_axis output_axis_y(const struct ic_output *o, int plane)
 /* Samples of the source that become one of the result, on the axis where they are fewer. */
 static double output_shrink(const struct ic_output *o, int plane)
 {
-    struct ic_axis x = output_axis_x(o, plane), y = output_axis_y(o, plane);
+    struct ic_axis x = ic_output_axis_x(o, plane), y = ic_output_axis_y(o, plane);
 
     return fmin((x.x1 - x.x0) / x.dst_n, (y.x1 - y.x0) / y.dst_n);
 }
@@ -176,7 +113,7 @@ static enum ic_code output_add_strip(struct ic_output *o, int channel, const str
 
 static enum ic_code output_add_plane(struct ic_output *o, struct ic_engine *g, int plane, int channel)
 {
-    struct ic_axis x = output_axis_x(o, plane), y = output_axis_y(o, plane);
+    struct ic_axis x = ic_output_axis_x(o, plane), y = ic_output_axis_y(o, plane);
     const struct ic_weights *h = ic_weights_get(&g->weights, &x), *v = ic_weights_get(&g->weights, &y);
     int channels = o->source.plane[plane].channels;
     enum ic_code rc;
@@ -200,19 +137,6 @@ static enum ic_code output_add_planes(struct ic_output *o, struct ic_engine *g)
     for (int p = 0, channel = 0; p < o->source.n && rc == IC_OK; p++) {
         rc = output_add_plane(o, g, p, channel);
         channel += o->source.plane[p].channels;
-    }
-    return rc;
-}
-
-static enum ic_code output_add_image(struct ic_output *o, struct ic_error *e)
-{
-    enum ic_code rc = IC_OK;
-
-    o->image.mem = o->mem;
-    for (int c = 0; c < o->colour.channels && rc == IC_OK; c++) {
-        const struct ic_plane *p = &o->shape.plane[output_planar(&o->shape) ? c : 0];
-
-        rc = ic_image_add(&o->image, p->width, p->height, ic_colour_channel(o->shape.layout, c, o->plan->bg), e);
     }
     return rc;
 }
@@ -253,13 +177,12 @@ enum ic_code ic_output_open(struct ic_output *o, struct ic_engine *g, const stru
     enum ic_code rc;
 
     *o = (struct ic_output){ .mem = &g->mem, .plan = plan, .codec = ic_codec_of(plan->format), .source = *source };
-    o->framed = plan->turn || plan->pad;
     if ((rc = output_choose(o, &so, e)) != IC_OK)
         return rc;
     output_halve(o);
     if (output_add_planes(o, g) != IC_OK || output_add_rows(o) != IC_OK)
         return output_no_memory(e);
-    if (o->framed && (rc = output_add_image(o, e)) != IC_OK)
+    if (plan->framed && (rc = ic_frame_open(&o->frame, o->mem, plan, &o->shape, o->colour.to, e)) != IC_OK)
         return rc;
     return output_add_sink(o, &so, g->limits.max_result, e);
 }
@@ -270,7 +193,7 @@ void ic_output_close(struct ic_output *o)
         return;
     ic_sink_free(o->sink);
     ic_buffer_free(&o->bytes);
-    ic_image_free(&o->image);
+    ic_frame_close(&o->frame);
     ic_free(o->mem, o->opaque);
     ic_free(o->mem, o->packed);
     for (int i = 0; i < IC_PLANES; i++) {
@@ -282,21 +205,21 @@ void ic_output_close(struct ic_output *o)
 
 /* To the sink. */
 
-/* Rows of one plane a channel, as many of the first as a strip has, to one packed plane. */
-static struct ic_rows output_pack(const struct ic_output *o, const struct ic_rows *rows)
+/* Rows of one plane a channel, as many of the first as a strip has, to one packed plane of the first n channels. */
+static struct ic_rows output_pack(const struct ic_output *o, const struct ic_rows *rows, int n)
 {
     const struct ic_kernels *k = o->colour.k;
-    size_t width = o->plan->width, stride = width * o->colour.channels;
+    size_t width = o->plan->width, stride = width * (size_t)n;
 
     for (uint32_t y = 0; y < rows->n[0]; y++) {
         const uint8_t *src[IC_PLANES];
         uint8_t *dst = o->packed + stride * y;
 
-        for (int c = 0; c < o->colour.channels; c++)
+        for (int c = 0; c < n; c++)
             src[c] = rows->p[c] + rows->stride[c] * y;
-        if (o->colour.channels == 2)
+        if (n == 2)
             k->interleave2(dst, src, width);
-        else if (o->colour.channels == 3)
+        else if (n == 3)
             k->interleave3(dst, src, width);
         else
             k->interleave4(dst, src, width);
@@ -306,8 +229,8 @@ static struct ic_rows output_pack(const struct ic_output *o, const struct ic_row
 
 static enum ic_code output_write(struct ic_output *o, const struct ic_rows *rows, struct ic_error *e)
 {
-    bool pack = o->shape.n == 1 && o->colour.channels > 1;
-    struct ic_rows out = pack ? output_pack(o, rows) : *rows;
+    int channels = o->shape.plane[0].channels;
+    struct ic_rows out = channels > 1 ? output_pack(o, rows, channels) : *rows;
     double start = ic_now_ms();
     enum ic_code rc = ic_sink_write(o->sink, &out, e);
 
@@ -315,28 +238,12 @@ static enum ic_code output_write(struct ic_output *o, const struct ic_rows *rows
     return rc;
 }
 
-/* Rows of the frame that belong to one strip of the finished image. */
-static struct ic_rows output_image_rows(const struct ic_output *o, uint32_t strip)
+static enum ic_code output_write_frame(struct ic_output *o, struct ic_error *e)
 {
-    struct ic_rows rows = { 0 };
-
-    for (int c = 0; c < o->image.n; c++) {
-        uint32_t factor = output_factor_y(o, c), per = STRIP_ROWS / factor, y = strip * per;
-        uint32_t left = o->image.plane[c].height > y ? o->image.plane[c].height - y : 0;
-
-        rows.n[c] = left < per ? left : per;
-        rows.stride[c] = o->image.plane[c].stride;
-        rows.p[c] = o->image.plane[c].p + rows.stride[c] * (rows.n[c] ? y : 0);
-    }
-    return rows;
-}
-
-static enum ic_code output_write_image(struct ic_output *o, struct ic_error *e)
-{
-    enum ic_code rc = IC_OK;
+    enum ic_code rc = ic_frame_finish(&o->frame, e);
 
     for (uint32_t s = 0; s * STRIP_ROWS < o->plan->height && rc == IC_OK; s++) {
-        struct ic_rows rows = output_image_rows(o, s);
+        struct ic_rows rows = ic_frame_rows(&o->frame, s, STRIP_ROWS);
 
         rc = output_write(o, &rows, e);
     }
@@ -345,7 +252,7 @@ static enum ic_code output_write_image(struct ic_output *o, struct ic_error *e)
 
 static enum ic_code output_finish(struct ic_output *o, struct ic_error *e)
 {
-    enum ic_code rc = o->framed ? output_write_image(o, e) : IC_OK;
+    enum ic_code rc = o->plan->framed ? output_write_frame(o, e) : IC_OK;
     double start = ic_now_ms();
 
     if (rc == IC_OK)
@@ -412,7 +319,7 @@ static struct ic_rows output_convert(struct ic_output *o)
         rows.stride[c] = o->colour.map[c] < 0 ? 0 : s->stride;
         rows.n[c] = s->n;
     }
-    for (uint32_t y = 0; y < o->strip[0].n && !output_planar(&o->shape); y++) {
+    for (uint32_t y = 0; y < o->strip[0].n && o->shape.layout != IC_YCBCR; y++) {
         uint8_t *p[IC_PLANES];
 
         for (int c = 0; c < from; c++)
@@ -426,11 +333,8 @@ static void output_put(struct ic_output *o, const struct ic_rows *rows)
 {
     for (int c = 0; c < o->colour.channels; c++) {
         const struct output_strip *s = &o->strip[o->colour.map[c] < 0 ? 0 : o->colour.map[c]];
-        struct ic_spot spot = {
-            .turn = o->plan->turn, .width = s->width, .height = s->height, .x = o->plan->place_x, .y = o->plan->place_y
-        };
 
-        ic_image_put(&o->image, c, &spot, rows, s->y);
+        ic_frame_put(&o->frame, c, s->width, s->height, rows, s->y);
     }
 }
 
@@ -439,7 +343,7 @@ static enum ic_code output_deliver(struct ic_output *o, struct ic_error *e)
     struct ic_rows rows = output_convert(o);
     enum ic_code rc = IC_OK;
 
-    if (o->framed)
+    if (o->plan->framed)
         output_put(o, &rows);
     else
         rc = output_write(o, &rows, e);

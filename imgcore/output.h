@@ -4,8 +4,8 @@
 
 #include "colour.h"
 #include "engine.h"
+#include "frame.h"
 #include "halve.h"
-#include "image.h"
 #include "scale.h"
 
 /* Rows of one channel, resampled, waiting until every channel has its share. */
@@ -27,8 +27,7 @@ struct ic_output {
     struct ic_scale scale[IC_PLANES];     /* by plane of the source */
     struct output_strip strip[IC_PLANES]; /* by channel of the source */
     uint8_t *opaque, *packed;             /* owned; a row of 255, a strip of packed rows */
-    bool framed;                          /* rows are collected in image first */
-    struct ic_image image;
+    struct ic_frame frame;                /* where the plan is framed */
     struct ic_sink *sink;
     struct ic_buffer bytes; /* the encoded result */
     bool complete;          /* bytes holds all of it */
@@ -44,6 +43,10 @@ enum ic_code ic_output_open(struct ic_output *o, struct ic_engine *g, const stru
 enum ic_code ic_output_rows(struct ic_output *o, const struct ic_rows *rows, struct ic_error *e);
 
 void ic_output_close(struct ic_output *o); /* accepts a zeroed or half-made one */
+
+/* How one plane of the source becomes the sink's, on each axis; o has plan, source and shape. From output_axis.c. */
+struct ic_axis ic_output_axis_x(const struct ic_output *o, int plane);
+struct ic_axis ic_output_axis_y(const struct ic_output *o, int plane);
 
 /* Monotonic milliseconds. */
 double ic_now_ms(void);

@@ -9,6 +9,7 @@
 #include "plan.h"
 
 #include "codec.h"
+#include "filters.h"
 #include "image.h"
 
 #include <math.h>
@@ -346,7 +347,7 @@ static enum ic_code plan_check_recipe(const struct ic_recipe *r, struct ic_error
         return ic_fail(e, IC_E_PARAM, "a value of the recipe is out of range");
     if (r->rotate < 0 || r->rotate > 270 || r->rotate % 90)
         return ic_fail(e, IC_E_PARAM, "rotate is %d, allowed 0, 90, 180 and 270", r->rotate);
-    return IC_OK;
+    return ic_filters_check(&r->filters, e);
 }
 
 enum ic_code ic_plan(const struct ic_recipe *r, const struct ic_info *info, const struct ic_limits *limits,
@@ -365,6 +366,8 @@ enum ic_code ic_plan(const struct ic_recipe *r, const struct ic_info *info, cons
     plan_fit(&f, r);
     plan_map(&p, &f, r, ow, oh);
     plan_encoder(&p, r);
+    p.filters = r->filters;
+    p.framed = p.turn || p.pad || ic_filters_framed(&p.filters);
     p.scale = plan_scale(&p);
     ic_plan_cost(&p);
     if ((rc = plan_check_result(&p, limits, e)) == IC_OK)

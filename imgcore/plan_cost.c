@@ -6,6 +6,7 @@
 #include "plan.h"
 
 #include "codec.h"
+#include "filters.h"
 
 #include <math.h>
 
@@ -78,6 +79,11 @@ static double cost_resample(const struct ic_plan *p)
     return p->source.components * (MS_RESAMPLE * from + MS_RESAMPLED * plan_megapixels(p->scaled_w, p->scaled_h));
 }
 
+static double cost_filters(const struct ic_plan *p)
+{
+    return ic_filters_cost(&p->filters) * plan_megapixels(p->scaled_w, p->scaled_h);
+}
+
 /* What the decoder holds: a few rows, or the whole frame where the format forces it. */
 static uint64_t memory_source(const struct ic_plan *p)
 {
@@ -115,7 +121,7 @@ static uint64_t memory_frame(const struct ic_plan *p)
 {
     uint64_t strips = ((uint64_t)p->scaled_w + p->width) * 4 * 16;
 
-    return strips + (p->turn || p->pad ? (uint64_t)p->width * p->height * (p->alpha ? 4 : 3) : 0);
+    return strips + (p->framed ? (uint64_t)p->width * p->height * (p->alpha || p->source.alpha ? 4 : 3) : 0);
 }
 
 /* The encoder's working memory and the bytes it writes (a buffer that doubles is copied once more; PNG's, which holds
@@ -139,5 +145,5 @@ void ic_plan_cost(struct ic_plan *p)
     uint64_t weights = ((uint64_t)p->source.width + p->source.height + p->scaled_w + p->scaled_h) * 60;
 
     p->memory = memory_source(p) + memory_ring(p) + memory_frame(p) + memory_sink(p) + weights + 256 * KIB;
-    p->cost_ms = MS_BASE + cost_decode(p) + cost_resample(p) + cost_encode(p);
+    p->cost_ms = MS_BASE + cost_decode(p) + cost_resample(p) + cost_filters(p) + cost_encode(p);
 }

@@ -1,0 +1,19 @@
+/* What a set of filters means for a plan: pure answers, before any pixel. */
+#ifndef IMGCORE_FILTERS_H
+#define IMGCORE_FILTERS_H
+
+#include "imgcore.h"
+
+/* IC_E_PARAM where a value is out of range: recipes come from other processes. */
+enum ic_code ic_filters_check(const struct ic_filters *f, struct ic_error *e);
+
+/* Whether one looks beyond a pixel, and so needs the frame. */
+bool ic_filters_framed(const struct ic_filters *f);
+
+/* Milliseconds a megapixel of the result. */
+double ic_filters_cost(const struct ic_filters *f);
+
+/* Whether alpha goes onto bg after the filters, in the frame: filters never see bg. */
+bool ic_filters_compose(const struct ic_plan *p);
+
+#endif
