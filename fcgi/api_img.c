@@ -172,7 +172,7 @@ static void cache_headers(const struct img *g, const struct config *c, struct re
     if (gmtime_r(&g->source.mtime.tv_sec, &tm) && strftime(date, sizeof date, "%a, %d %b %Y %H:%M:%S GMT", &tm))
         reply_header(a, "Last-Modified", "%s", date);
     if (g->query.format_auto)
-        reply_header(a, "Vary", "Accept");
+        reply_vary(a, "Accept");
 }
 
 static void answer(struct img *g, struct request *rq, struct reply *a)

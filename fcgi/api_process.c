@@ -5,6 +5,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "access.h"
 #include "image_reply.h"
 #include "multipart.h"
 #include "negotiate.h"
@@ -146,7 +147,7 @@ void api_process(struct request *rq, struct reply *a)
 {
     struct process p = { .form = false };
     rq->log.route = "process";
-    if (!route_method(rq, "POST", a) || !check_type(&p, rq, a) || !parse_url(&p, rq, a))
+    if (!route_method(rq, "POST", a) || !access_token(rq, a) || !check_type(&p, rq, a) || !parse_url(&p, rq, a))
         return;
     if (!admit(rq, a) || !request_read_body(rq, a))
         return;

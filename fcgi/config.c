@@ -11,6 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "cidr.h"
 #include "config_key.h"
 
 #define NAME_SIZE   64 /* of a key as somebody wrote it; longer ones are cut and so unknown */
@@ -351,6 +352,16 @@ static bool check_memory(const struct config *c, char *why, size_t n)
     return false;
 }
 
+static bool check_networks(const struct config *c, char *why, size_t n)
+{
+    char bad[64];
+
+    if (cidr_valid(c->admin_allow, bad, sizeof bad))
+        return true;
+    snprintf(why, n, "admin_allow: \"%s\" is no network: write 192.0.2.0/24, 2001:db8::/32 or one address", bad);
+    return false;
+}
+
 static bool finish(struct config *c, const char *file, char *err, size_t errsize)
 {
     char why[400];
@@ -360,7 +371,7 @@ static bool finish(struct config *c, const char *file, char *err, size_t errsize
         snprintf(err, errsize, "out of memory");
         return false;
     }
-    if (check_threads(c, why, sizeof why) && check_memory(c, why, sizeof why))
+    if (check_threads(c, why, sizeof why) && check_memory(c, why, sizeof why) && check_networks(c, why, sizeof why))
         return true;
     snprintf(err, errsize, "%s: %s", file ? file : "configuration", why);
     return false;

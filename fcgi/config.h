@@ -45,6 +45,10 @@ struct config {
     int64_t deadline_ms; /* a request from its first byte to its result, waiting included */
     int64_t header_timeout_ms, body_timeout_ms, write_timeout_ms, idle_timeout_ms;
     int64_t grace_ms; /* SIGTERM: how long running requests may take to finish */
+    /* who may do what */
+    char *api_token;    /* Bearer, of POST and jobs; "": everybody may */
+    char *admin_allow;  /* networks */
+    char *cors_origins; /* origins, or * */
     /* answers */
     int64_t maxage_s;
     char *ignore_options;          /* comma-separated, * at the end matches any rest */

@@ -36,7 +36,7 @@ struct config_key {
 
 extern const struct config_key config_keys[];
 extern const size_t config_keys_n;
-#define CONFIG_KEYS_MAX 64 /* config_table.c checks that the rows are no more */
+#define CONFIG_KEYS_MAX 128 /* config_table.c checks that the rows are no more */
 
 /* Presets that ship with pixpool: name and options in turn, NULL at the end. */
 extern const char *const config_presets_builtin[];

@@ -82,6 +82,17 @@ const struct config_key config_keys[] = {
     { "grace", CONFIG_MSEC, OFF(grace_ms), .def = "30s", .min = 0, .max = 60 * MINUTE,
       .help = "After SIGTERM, how long running requests may take to finish." },
 
+    { "api_token", CONFIG_STRING, OFF(api_token), .def = "", .max = 255, .values = "a text, or empty",
+      .group = "Who may do what",
+      .help = "Requests that send images or start jobs need the header Authorization: Bearer with this token. Empty: "
+              "everybody may, but nothing is stored for others than this machine itself." },
+    { "admin_allow", CONFIG_STRING, OFF(admin_allow), .def = "127.0.0.0/8, ::1", .max = TEXT,
+      .values = "networks, separated by commas, or empty",
+      .help = "Addresses that may read /status, /metrics and explain=1. The web server tells them in REMOTE_ADDR." },
+    { "cors_origins", CONFIG_STRING, OFF(cors_origins), .def = "", .max = TEXT,
+      .values = "origins such as https://example.org, separated by commas, or *",
+      .help = "Pages of these origins may use pixpool from scripts (CORS). Empty: none may." },
+
     { "maxage", CONFIG_SEC, OFF(maxage_s), .def = "1h", .min = 0, .max = 365 * DAY / 1000,
       .group = "Answers",
       .help = "Cache-Control: max-age of images from /img/, unless the URL says otherwise." },

@@ -90,6 +90,12 @@ void reply_header(struct reply *a, const char *name, const char *fmt, ...)
     a->headers[a->headers_n] = '\0';
 }
 
+void reply_vary(struct reply *a, const char *name)
+{
+    size_t n = strlen(a->vary);
+    snprintf(a->vary + n, sizeof a->vary - n, "%s%s", n > 0 ? ", " : "", name);
+}
+
 static void set_body(struct reply *a, uint8_t *body, size_t n)
 {
     if (a->body != body)
@@ -223,14 +229,16 @@ size_t reply_render(struct reply *a, const char *id, char out[REPLY_HEAD])
         char *json = problem_json(a, id);
         set_body(a, (uint8_t *)json, json != NULL ? strlen(json) : 0);
     }
-    char type[128] = "", length[48] = "";
+    char type[128] = "", length[48] = "", vary[64] = "";
+    if (a->vary[0] != '\0')
+        snprintf(vary, sizeof vary, "Vary: %s\r\n", a->vary);
     if (a->type != NULL)
         snprintf(type, sizeof type, "Content-Type: %s\r\n", a->type);
     if (has_length(a))
         snprintf(length, sizeof length, "Content-Length: %zu\r\n", a->body_n);
-    int n =
-        snprintf(out, REPLY_HEAD, "Status: %d %s\r\n%s%sX-Request-Id: %s\r\nX-Content-Type-Options: nosniff\r\n%s\r\n",
-                 a->status, reason(a->status), type, length, id, a->headers);
+    int n = snprintf(out, REPLY_HEAD,
+                     "Status: %d %s\r\n%s%s%sX-Request-Id: %s\r\nX-Content-Type-Options: nosniff\r\n%s\r\n", a->status,
+                     reason(a->status), type, length, vary, id, a->headers);
     return n > 0 && n < REPLY_HEAD ? (size_t)n : 0;
 }
 

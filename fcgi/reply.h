@@ -20,6 +20,7 @@ struct reply {
     size_t body_n;
     const char *code; /* of a problem, for the log; NULL otherwise */
     bool no_length;   /* HEAD answered from the plan: the length is not known */
+    char vary[48];    /* names for one Vary line; "": none */
     /* Of a problem: its JSON is made by reply_render, which knows the request's id. */
     const char *title; /* static */
     char option[48];   /* "": none is to blame */
@@ -29,6 +30,9 @@ struct reply {
 
 /* Adds a header line; CR, LF and control bytes in the value are replaced. Lines beyond the space are dropped. */
 void reply_header(struct reply *a, const char *name, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+
+/* Adds a name to the Vary line: one line, because caches of the field read only one. */
+void reply_vary(struct reply *a, const char *name);
 
 /* Takes over body (malloc). */
 void reply_body(struct reply *a, int status, const char *type, uint8_t *body, size_t n);

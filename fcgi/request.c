@@ -17,6 +17,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "access.h"
 #include "clock.h"
 #include "log.h"
 #include "record.h"
@@ -220,8 +221,10 @@ enum request_end request_serve(struct gateway *g, struct conn *c)
         log_line(LOG_LV_WARN, "event=request_unreadable");
         return REQUEST_CLOSE;
     }
-    if (understand(&rq, &a))
+    if (understand(&rq, &a) && !access_preflight(&rq, &a)) {
         route_request(&rq, &a);
+        access_cors(&rq, &a);
+    }
     request_end_input(&rq);
     bool sent = answer(&rq, &a);
     enum request_end end = finish(&rq, sent);
