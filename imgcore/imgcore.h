@@ -104,8 +104,7 @@ enum ic_gravity {
     IC_SOUTH,
     IC_SOUTHWEST,
     IC_WEST,
-    IC_NORTHWEST,
-    IC_FOCAL /* round the focal point; otherwise as IC_CENTER */
+    IC_NORTHWEST
 };
 
 enum ic_chroma { IC_CHROMA_AUTO, IC_CHROMA_420, IC_CHROMA_422, IC_CHROMA_444 };
@@ -124,9 +123,26 @@ struct ic_colour {
     uint8_t r, g, b, a; /* sRGB, not premultiplied */
 };
 
-/* What is done to the picture once it has its size and its turn; docs/filters.md has the formulas. All zero: nothing. */
+/* What is done to the picture once it has its size and its turn; docs/filters.md has the formulas. All zero: nothing.
+ */
 struct ic_filters {
     int pixel; /* 2 .. 512: side of the squares in pixels; 0 and 1: none */
+};
+
+#define IC_MARKS     3  /* watermarks of one output */
+#define IC_MARK_HASH 16 /* bytes that tell a mark's file from all others */
+#define IC_MARK_TILE 64 /* beside enum ic_gravity: all over the result */
+
+/* One watermark. Without a box of its own it gets `scale` percent of the result's width and is never higher than it. */
+struct ic_mark {
+    int input;                   /* 1 .. IC_MARKS: which of those lent to the engine; 0: there is none */
+    int pos;                     /* enum ic_gravity up to IC_NORTHWEST, or IC_MARK_TILE */
+    double scale;                /* 0.1 .. 1000 */
+    struct ic_len width, height; /* the box it is fitted into; px, or percent of the result's */
+    double pad;                  /* px to the edges that pos names; between tiles */
+    struct ic_len x, y;          /* the same for one axis, instead of pad; may be negative */
+    double alpha;                /* 0 .. 100 */
+    int rotate;                  /* as the recipe's, of the mark alone */
 };
 
 /* The options of one output: plain data, copied as bytes between processes of the same binary.
@@ -137,7 +153,6 @@ struct ic_recipe {
     double dpr;                  /* 0.1 .. 8, multiplies width and height given in px */
     int fit;                     /* enum ic_fit */
     int gravity;                 /* enum ic_gravity */
-    double focus_x, focus_y;     /* of IC_FOCAL: 0 .. 1 of the oriented source */
     int rotate;                  /* 0 90 180 270, clockwise, after orientation */
     int format;                  /* enum ic_format; IC_FORMAT_ORIGIN keeps the source's */
     int quality;                 /* 1 .. 100; 0: the format's default */
@@ -152,6 +167,7 @@ struct ic_recipe {
     bool bg_given;
     struct ic_colour bg;
     struct ic_filters filters;
+    struct ic_mark mark[IC_MARKS]; /* laid in this order */
 #ifdef PIXPOOL_TEST_OPS
     int test_op; /* enum ic_test_op: misbehave on purpose; absent from real builds */
 #endif
@@ -201,6 +217,8 @@ struct ic_plan {
     bool rgb;     /* an operation needs RGB (or grey) instead of YCbCr planes */
     struct ic_colour bg;
     struct ic_filters filters;
+    double dpr;
+    struct ic_mark mark[IC_MARKS];
     uint64_t memory; /* predicted bytes held at most */
     double cost_ms;  /* predicted CPU milliseconds on a typical core */
 };
@@ -229,6 +247,14 @@ const char *ic_versions(void);
 
 struct ic_engine *ic_engine_create(const struct ic_limits *limits); /* NULL: out of memory. limits are copied */
 void ic_engine_free(struct ic_engine *g);
+
+struct ic_mark_bytes {
+    struct ic_bytes bytes;      /* an encoded image; borrowed until others are lent */
+    uint8_t hash[IC_MARK_HASH]; /* of bytes: equal for equal ones alone */
+};
+
+/* The watermarks that recipes of the next runs name by their number, from 1; n is 0 .. IC_MARKS. */
+void ic_engine_lend_marks(struct ic_engine *g, const struct ic_mark_bytes *marks, int n);
 
 struct ic_result {
     struct ic_bytes data;                                /* borrowed until the callback returns */

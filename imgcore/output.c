@@ -39,6 +39,8 @@ static enum ic_code output_no_memory(struct ic_error *e)
 
 static bool output_has_hue(const struct ic_plan *p)
 {
+    if (ic_overlay_wanted(p))
+        return true;
     return p->bg.a > 0 && (p->pad || p->flatten) && (p->bg.r != p->bg.g || p->bg.g != p->bg.b);
 }
 
@@ -168,6 +170,12 @@ static enum ic_code output_add_sink(struct ic_output *o, const struct ic_sink_op
 enum ic_code ic_output_open(struct ic_output *o, struct ic_engine *g, const struct ic_plan *plan,
                             const struct ic_planes *source, struct ic_error *e)
 {
+    return ic_output_open_to(o, g, plan, ic_codec_of(plan->format), source, e);
+}
+
+enum ic_code ic_output_open_to(struct ic_output *o, struct ic_engine *g, const struct ic_plan *plan,
+                               const struct ic_codec *codec, const struct ic_planes *source, struct ic_error *e)
+{
     struct ic_sink_opt so = { .quality = plan->quality,
                               .effort = plan->effort,
                               .chroma = plan->chroma,
@@ -176,13 +184,15 @@ enum ic_code ic_output_open(struct ic_output *o, struct ic_engine *g, const stru
                               .mem = &g->mem };
     enum ic_code rc;
 
-    *o = (struct ic_output){ .mem = &g->mem, .plan = plan, .codec = ic_codec_of(plan->format), .source = *source };
+    *o = (struct ic_output){ .mem = &g->mem, .plan = plan, .codec = codec, .source = *source };
     if ((rc = output_choose(o, &so, e)) != IC_OK)
         return rc;
     output_halve(o);
     if (output_add_planes(o, g) != IC_OK || output_add_rows(o) != IC_OK)
         return output_no_memory(e);
     if (plan->framed && (rc = ic_frame_open(&o->frame, o->mem, plan, &o->shape, o->colour.to, e)) != IC_OK)
+        return rc;
+    if ((rc = ic_overlay_open(&o->overlay, g, plan, &o->shape, e)) != IC_OK)
         return rc;
     return output_add_sink(o, &so, g->limits.max_result, e);
 }
@@ -194,6 +204,7 @@ void ic_output_close(struct ic_output *o)
     ic_sink_free(o->sink);
     ic_buffer_free(&o->bytes);
     ic_frame_close(&o->frame);
+    ic_overlay_close(&o->overlay);
     ic_free(o->mem, o->opaque);
     ic_free(o->mem, o->packed);
     for (int i = 0; i < IC_PLANES; i++) {
@@ -242,6 +253,11 @@ static enum ic_code output_write_frame(struct ic_output *o, struct ic_error *e)
 {
     enum ic_code rc = ic_frame_finish(&o->frame, e);
 
+    if (rc == IC_OK && o->overlay.n > 0) {
+        struct ic_view whole = ic_frame_whole(&o->frame);
+
+        ic_overlay_blend(&o->overlay, &whole, 0);
+    }
     for (uint32_t s = 0; s * STRIP_ROWS < o->plan->height && rc == IC_OK; s++) {
         struct ic_rows rows = ic_frame_rows(&o->frame, s, STRIP_ROWS);
 
@@ -338,15 +354,38 @@ static void output_put(struct ic_output *o, const struct ic_rows *rows)
     }
 }
 
+/* Marks the strip where it lies. Its channels are rows of their own: what shares them is framed. */
+static void output_overlay(struct ic_output *o, const struct ic_rows *rows)
+{
+    struct ic_view v = { .layout = o->colour.to,
+                         .limited = o->shape.limited,
+                         .width = o->plan->width,
+                         .height = o->strip[0].n,
+                         .n = o->colour.channels };
+
+    for (int c = 0; c < v.n; c++) {
+        const struct output_strip *s = &o->strip[o->colour.map[c] < 0 ? 0 : o->colour.map[c]];
+
+        v.plane[c] = (struct ic_view_plane){ .p = o->colour.map[c] < 0 ? o->opaque : s->p,
+                                             .stride = rows->stride[c],
+                                             .width = s->width,
+                                             .height = rows->n[c] };
+    }
+    ic_overlay_blend(&o->overlay, &v, o->strip[0].y);
+}
+
 static enum ic_code output_deliver(struct ic_output *o, struct ic_error *e)
 {
     struct ic_rows rows = output_convert(o);
     enum ic_code rc = IC_OK;
 
-    if (o->plan->framed)
+    if (o->plan->framed) {
         output_put(o, &rows);
-    else
+    } else {
+        if (o->overlay.n > 0)
+            output_overlay(o, &rows);
         rc = output_write(o, &rows, e);
+    }
     for (int c = 0; c < IC_PLANES; c++) {
         o->strip[c].y += o->strip[c].n;
         o->strip[c].n = 0;

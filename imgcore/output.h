@@ -6,6 +6,7 @@
 #include "engine.h"
 #include "frame.h"
 #include "halve.h"
+#include "overlay.h"
 #include "scale.h"
 
 /* Rows of one channel, resampled, waiting until every channel has its share. */
@@ -28,6 +29,7 @@ struct ic_output {
     struct output_strip strip[IC_PLANES]; /* by channel of the source */
     uint8_t *opaque, *packed;             /* owned; a row of 255, a strip of packed rows */
     struct ic_frame frame;                /* where the plan is framed */
+    struct ic_overlay overlay;
     struct ic_sink *sink;
     struct ic_buffer bytes; /* the encoded result */
     bool complete;          /* bytes holds all of it */
@@ -38,6 +40,10 @@ struct ic_output {
  * ic_output_close(), which o needs also where this fails. */
 enum ic_code ic_output_open(struct ic_output *o, struct ic_engine *g, const struct ic_plan *plan,
                             const struct ic_planes *source, struct ic_error *e);
+
+/* The same for an encoder that is not the plan's. */
+enum ic_code ic_output_open_to(struct ic_output *o, struct ic_engine *g, const struct ic_plan *plan,
+                               const struct ic_codec *codec, const struct ic_planes *source, struct ic_error *e);
 
 /* Takes the source's next rows, halved as o->level says; sets o->complete once the last needed one was among them. */
 enum ic_code ic_output_rows(struct ic_output *o, const struct ic_rows *rows, struct ic_error *e);

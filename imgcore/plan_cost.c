@@ -144,6 +144,7 @@ void ic_plan_cost(struct ic_plan *p)
 {
     uint64_t weights = ((uint64_t)p->source.width + p->source.height + p->scaled_w + p->scaled_h) * 60;
 
-    p->memory = memory_source(p) + memory_ring(p) + memory_frame(p) + memory_sink(p) + weights + 256 * KIB;
+    p->memory = memory_source(p) + memory_ring(p) + memory_frame(p) + memory_sink(p) + ic_plan_marks_memory(p) +
+                weights + 256 * KIB;
     p->cost_ms = MS_BASE + cost_decode(p) + cost_resample(p) + cost_filters(p) + cost_encode(p);
 }

@@ -48,6 +48,7 @@ struct ic_engine *ic_engine_create(const struct ic_limits *limits)
     g->limits = *limits;
     g->mem.limit = limits->max_memory;
     g->weights.mem = &g->mem;
+    g->marks.mem.limit = IC_MARK_CACHE;
     return g;
 }
 
@@ -56,6 +57,7 @@ void ic_engine_free(struct ic_engine *g)
     if (!g)
         return;
     ic_weights_trim(&g->weights, 0);
+    ic_mark_cache_clear(&g->marks);
     free(g);
 }
 
