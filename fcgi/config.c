@@ -23,18 +23,18 @@ extern char **environ;
 
 /* Presets. */
 
-static const struct config_preset *preset_find(const struct config *c, const char *name, size_t n)
+static const struct config_preset *preset_find(const struct config_preset *list, const char *name, size_t n)
 {
-    for (const struct config_preset *p = c->presets; p; p = p->next)
+    for (const struct config_preset *p = list; p; p = p->next)
         if (strlen(p->name) == n && memcmp(p->name, name, n) == 0)
             return p;
     return NULL;
 }
 
 /* At the end, so that they print in the order in which they were written. false: out of memory. */
-static bool preset_add(struct config *c, const char *name, const char *options, int line)
+static bool preset_add(struct config_preset **list, const char *name, const char *options, int line)
 {
-    struct config_preset *p = calloc(1, sizeof *p), **end = &c->presets;
+    struct config_preset *p = calloc(1, sizeof *p), **end = list;
 
     if (!p || !(p->name = strdup(name)) || !(p->options = strdup(options))) {
         if (p)
@@ -61,16 +61,51 @@ static bool preset_name_valid(const char *name)
 
 const char *config_preset(const struct config *c, const char *name, size_t n)
 {
-    const struct config_preset *p = preset_find(c, name, n);
+    const struct config_preset *p = preset_find(c->presets, name, n);
     return p ? p->options : NULL;
 }
 
 static bool presets_builtin(struct config *c)
 {
+    bool none = !c->renditions;
+
     for (const char *const *p = config_presets_builtin; *p; p += 2)
-        if (!preset_find(c, p[0], strlen(p[0])) && !preset_add(c, p[0], p[1], 0))
+        if (!preset_find(c->presets, p[0], strlen(p[0])) && !preset_add(&c->presets, p[0], p[1], 0))
+            return false;
+    for (const char *const *p = config_renditions_builtin; none && *p; p += 2)
+        if (!preset_add(&c->renditions, p[0], p[1], 0))
             return false;
     return true;
+}
+
+/* Keys of the form rendition.NAME, which no row of the table can stand for. From the command line one replaces the
+ * file's of the same name. */
+static bool is_rendition(const char *name)
+{
+    return strncmp(name, CONFIG_RENDITION, strlen(CONFIG_RENDITION)) == 0;
+}
+
+static bool rendition_set(struct config *c, const char *key, const char *options, int line, char *why, size_t why_n)
+{
+    const char *name = key + strlen(CONFIG_RENDITION);
+    struct config_preset *old = (struct config_preset *)preset_find(c->renditions, name, strlen(name));
+    char *copy = old && line == 0 ? strdup(options) : NULL;
+
+    if (!preset_name_valid(name) || strlen(name) > 48)
+        snprintf(why, why_n, "a rendition's name has 1 to 48 letters, digits, _ or -");
+    else if (old && line > 0)
+        snprintf(why, why_n, "%s is given twice, first in line %d", key, old->line);
+    else if (old ? !copy : !preset_add(&c->renditions, name, options, line))
+        snprintf(why, why_n, "out of memory");
+    else {
+        if (copy) {
+            free(old->options);
+            old->options = copy;
+        }
+        return true;
+    }
+    free(copy);
+    return false;
 }
 
 /* One pair. */
@@ -149,6 +184,8 @@ static int file_key(struct file *f, const char *name, const char *value)
     const struct config_key *k = config_key_find(name, strlen(name));
     char why[sizeof f->why];
 
+    if (is_rendition(name))
+        return rendition_set(f->c, name, value, f->line, why, sizeof why) ? 1 : file_fail(f, why);
     if (!k) {
         unknown_key(name, strlen(name), why, sizeof why);
         return file_fail(f, why);
@@ -166,9 +203,9 @@ static int file_preset(struct file *f, const char *name, const char *options)
 {
     if (!preset_name_valid(name))
         return file_fail(f, "a preset's name has 1 to 64 letters, digits, _ or -");
-    if (preset_find(f->c, name, strlen(name)))
+    if (preset_find(f->c->presets, name, strlen(name)))
         return file_fail(f, "a preset of this name is given above");
-    return preset_add(f->c, name, options, f->line) ? 1 : file_fail(f, "out of memory");
+    return preset_add(&f->c->presets, name, options, f->line) ? 1 : file_fail(f, "out of memory");
 }
 
 static int file_pair(void *arg, const char *section, const char *name, const char *value)
@@ -278,7 +315,7 @@ static bool load_argument(struct config *c, char *const *argv, int n, int *i, ch
     }
     size_t len = argument_name(arg, name, sizeof name);
     const struct config_key *k = config_key_find(name, len);
-    if (!k) {
+    if (!k && !is_rendition(name)) {
         unknown_key(name, len, why, why_n);
         return false;
     }
@@ -286,6 +323,8 @@ static bool load_argument(struct config *c, char *const *argv, int n, int *i, ch
         snprintf(why, why_n, "%s needs a value", name);
         return false;
     }
+    if (!k)
+        return rendition_set(c, name, value ? value + 1 : argv[++*i], 0, why, why_n);
     return config_value_set(c, k, value ? value + 1 : argv[++*i], why, why_n);
 }
 
@@ -387,17 +426,23 @@ bool config_load(struct config *c, const char *file, char *const *argv, int n, c
     return false;
 }
 
-void config_free(struct config *c)
+static void presets_free(struct config_preset **list)
 {
-    for (size_t i = 0; i < config_keys_n; i++)
-        config_value_free(c, &config_keys[i]);
-    while (c->presets) {
-        struct config_preset *p = c->presets;
-        c->presets = p->next;
+    while (*list) {
+        struct config_preset *p = *list;
+        *list = p->next;
         free(p->name);
         free(p->options);
         free(p);
     }
+}
+
+void config_free(struct config *c)
+{
+    for (size_t i = 0; i < config_keys_n; i++)
+        config_value_free(c, &config_keys[i]);
+    presets_free(&c->presets);
+    presets_free(&c->renditions);
 }
 
 struct ic_limits config_limits(const struct config *c)

@@ -51,8 +51,9 @@ struct config {
     char *cors_origins; /* origins, or * */
     /* answers */
     int64_t maxage_s;
-    char *ignore_options;          /* comma-separated, * at the end matches any rest */
-    struct config_preset *presets; /* owned; "sharp" is always there unless replaced */
+    char *ignore_options;             /* comma-separated, * at the end matches any rest */
+    struct config_preset *presets;    /* owned; "sharp" is always there unless replaced */
+    struct config_preset *renditions; /* owned; the set of outputs where a request names none */
     /* logs */
     char *log; /* "-": stderr, or a path */
     int64_t slow_ms;

@@ -40,6 +40,9 @@ extern const size_t config_keys_n;
 
 /* Presets that ship with pixpool: name and options in turn, NULL at the end. */
 extern const char *const config_presets_builtin[];
+/* The same for the set of renditions, which is in force where none is configured. */
+extern const char *const config_renditions_builtin[];
+#define CONFIG_RENDITION "rendition." /* begins the key of one */
 
 /* Parses text into k's field of c, whose old string is freed. false: why says what is wrong and what is allowed, c is
  * unchanged. */

@@ -39,16 +39,26 @@ static void print_key(FILE *to, const struct config *c, const struct config_key 
     fprintf(to, "%s =%s%s\n", k->name, *text ? " " : "", text);
 }
 
+/* Options under names: those in force, or where there is no configuration the built-in ones. */
+static void print_list(FILE *to, const char *prefix, bool configured, const struct config_preset *list,
+                       const char *const *builtin)
+{
+    for (const struct config_preset *p = list; p; p = p->next)
+        fprintf(to, "%s%s =%s%s\n", prefix, p->name, *p->options ? " " : "", p->options);
+    for (const char *const *p = builtin; !configured && *p; p += 2)
+        fprintf(to, "%s%s =%s%s\n", prefix, p[0], *p[1] ? " " : "", p[1]);
+}
+
 static void print_presets(FILE *to, const struct config *c)
 {
+    fputs(
+        "\n# ---- Renditions: what POST /api/images/renditions makes of an image unless it is told otherwise ----\n\n",
+        to);
+    print_wrapped(to, "# ",
+                  "One line for each; the first rendition.NAME of one's own replaces the whole set. Up to 32.");
+    print_list(to, CONFIG_RENDITION, c, c ? c->renditions : NULL, config_renditions_builtin);
     fputs("\n# ---- Presets: options under a name, as in preset=sharp ----\n\n[preset]\n\n", to);
-    if (c) {
-        for (const struct config_preset *p = c->presets; p; p = p->next)
-            fprintf(to, "%s = %s\n", p->name, p->options);
-        return;
-    }
-    for (const char *const *p = config_presets_builtin; *p; p += 2)
-        fprintf(to, "%s = %s\n", p[0], p[1]);
+    print_list(to, "", c, c ? c->presets : NULL, config_presets_builtin);
 }
 
 void config_print(FILE *to, const struct config *c)

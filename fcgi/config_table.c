@@ -112,6 +112,9 @@ const size_t config_keys_n = sizeof config_keys / sizeof *config_keys;
 _Static_assert(sizeof config_keys / sizeof *config_keys <= CONFIG_KEYS_MAX, "raise CONFIG_KEYS_MAX");
 
 const char *const config_presets_builtin[] = { "sharp", "fit=cover,enlarge=1,format=jpeg", NULL };
+const char *const config_renditions_builtin[] = {
+    "thumb", "w=150,h=150,fit=cover", "small", "w=320", "medium", "w=800", "large", "w=1600", "original", "", NULL,
+};
 
 const struct config_key *config_key_find(const char *name, size_t n)
 {

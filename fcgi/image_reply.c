@@ -68,8 +68,8 @@ bool image_reply_probe(int fd, int64_t size, struct ic_info *out, struct ic_erro
     }
 }
 
-/* Bytes that the result should not exceed: one a pixel where an encoder loses detail, else all of the pixels. */
-static size_t predicted_result(const struct ic_plan *p, size_t max_result)
+/* One byte a pixel where an encoder loses detail, else all of the pixels. */
+size_t image_reply_reserve(const struct ic_plan *p, size_t max_result)
 {
     bool exact = p->format == IC_FORMAT_PNG || p->lossless;
     uint64_t bytes = (uint64_t)p->width * p->height * (exact ? 3 + p->alpha : 1) + RESULT_MIN;
@@ -100,7 +100,7 @@ bool image_reply_plan(struct request *rq, const struct query *q, struct image_re
         reply_error(a, &e, 0);
         return false;
     }
-    im->reserve = predicted_result(&im->plan, (size_t)c->max_result);
+    im->reserve = image_reply_reserve(&im->plan, (size_t)c->max_result);
     log_plan(&rq->log, q, im);
     return true;
 }

@@ -22,6 +22,9 @@ enum ic_code image_reply_probe_bytes(struct ic_bytes image, struct ic_info *out,
 /* Probes the header of a regular file. false: e says why. */
 bool image_reply_probe(int fd, int64_t size, struct ic_info *out, struct ic_error *e);
 
+/* Bytes that the result of a plan should not exceed. */
+size_t image_reply_reserve(const struct ic_plan *p, size_t max_result);
+
 /* Negotiates the format and plans, from im->info; fills the log and the image headers of a. All that can be refused
  * from the header is refused here, before admission. false: a holds the error. */
 bool image_reply_plan(struct request *rq, const struct query *q, struct image_reply *im, struct reply *a);

@@ -165,8 +165,7 @@ bool query_parse_list(struct query *q, const struct config *c, const char *text,
 
 /* Presets. */
 
-/* Takes over the rows of p that q leaves open. */
-static void fill_from(struct query *q, const struct query *p)
+void query_fill(struct query *q, const struct query *p)
 {
     bool area = false;
     for (int i = 0; i < query_options_n; i++)
@@ -197,7 +196,7 @@ static bool fill_from_preset(struct query *q, const struct config *c, const char
         return query_fail(e, "option_malformed", "preset \"%s\" is broken: %.150s", shown, inner.text);
     if (query_given(&p, "preset"))
         return query_fail(e, "option_malformed", "preset \"%s\" is broken: it names a preset", shown);
-    fill_from(q, &p);
+    query_fill(q, &p);
     return true;
 }
 

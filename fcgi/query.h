@@ -49,6 +49,8 @@ bool query_set(struct query *q, const struct config *c, const char *name, const 
                struct query_error *e);
 /* {"width":800,...}: n bytes of JSON. */
 bool query_parse_json(struct query *q, const struct config *c, const char *json, size_t n, struct query_error *e);
+/* Takes over from p, which is not finished either, the options that q leaves open. */
+void query_fill(struct query *q, const struct query *p);
 /* After the last option: applies presets below what was given, checks clashes. Required before the recipe is used. */
 bool query_finish(struct query *q, const struct config *c, struct query_error *e);
 

@@ -64,7 +64,7 @@ static bool value_text(const json_t *v, char *out, size_t n)
     return true;
 }
 
-static json_t *load(const char *json, size_t n, struct query_error *e)
+json_t *query_json_load(const char *json, size_t n, struct query_error *e)
 {
     json_error_t je;
     snprintf(e->option, sizeof e->option, "operations");
@@ -85,12 +85,12 @@ static json_t *load(const char *json, size_t n, struct query_error *e)
     return NULL;
 }
 
-bool query_parse_json(struct query *q, const struct config *c, const char *json, size_t n, struct query_error *e)
+bool query_json_put(struct query *q, const struct config *c, json_t *object, struct query_error *e)
 {
     const char *name;
-    json_t *value, *root = load(json, n, e);
-    bool ok = root != NULL;
-    json_object_foreach(root, name, value)
+    json_t *value;
+    bool ok = true;
+    json_object_foreach(object, name, value)
     {
         char text[512];
         if (!ok)
@@ -107,6 +107,13 @@ bool query_parse_json(struct query *q, const struct config *c, const char *json,
                             e->option);
         }
     }
+    return ok;
+}
+
+bool query_parse_json(struct query *q, const struct config *c, const char *json, size_t n, struct query_error *e)
+{
+    json_t *root = query_json_load(json, n, e);
+    bool ok = root && query_json_put(q, c, root, e);
     json_decref(root);
     return ok;
 }

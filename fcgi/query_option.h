@@ -61,4 +61,12 @@ bool query_colour_parse(const char *text, struct ic_colour *out);
 /* What query_parse does, for a name and a value that are C strings. */
 bool query_put(struct query *q, const struct config *c, const char *name, const char *value, struct query_error *e);
 
+/* For order.c, which knows of JSON with several outputs. */
+
+struct json_t;
+/* An object, not nested too deeply, without duplicates; NULL: e says why. To be freed by json_decref. */
+struct json_t *query_json_load(const char *json, size_t n, struct query_error *e);
+/* Every member of an object as an option. */
+bool query_json_put(struct query *q, const struct config *c, struct json_t *object, struct query_error *e);
+
 #endif

@@ -261,7 +261,7 @@ int record_reply_next(struct record_reply *r, struct iovec iov[RECORD_IOV])
         return 0;
     for (int i = 0; i < RECORD_BATCH && r->left[0] + r->left[1] > 0; i++)
         n += frame(r, r->headers[i], iov + n);
-    if (r->left[0] + r->left[1] == 0) {
+    if (r->left[0] + r->left[1] == 0 && !r->open) {
         header_write(r->end, RECORD_STDOUT, r->id, 0, 0);
         record_end(r->end + RECORD_HEADER, r->id, RECORD_COMPLETE);
         iov[n++] = (struct iovec){ r->end, sizeof r->end };

@@ -61,6 +61,7 @@ struct record_reply {
     uint16_t id;
     const uint8_t *part[2]; /* borrowed: head, body */
     size_t left[2];
+    bool open; /* more will be sent by a later one: no end */
     bool ended;
     uint8_t headers[RECORD_BATCH][RECORD_HEADER];
     uint8_t end[RECORD_HEADER + 16]; /* empty STDOUT, END_REQUEST */

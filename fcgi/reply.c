@@ -56,6 +56,14 @@ static const struct {
     { 507, "Insufficient Storage" },
 };
 
+int reply_status(enum ic_code code)
+{
+    for (size_t i = 0; i < sizeof replies / sizeof *replies; i++)
+        if (replies[i].code == code)
+            return replies[i].status;
+    return 500;
+}
+
 static const char *reason(int status)
 {
     for (size_t i = 0; i < sizeof reasons / sizeof *reasons; i++) {

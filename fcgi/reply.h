@@ -50,6 +50,9 @@ void reply_busy(struct reply *a, int retry_after_s, const char *detail);
 /* The only place where an image error becomes HTTP. */
 void reply_error(struct reply *a, const struct ic_error *e, int retry_after_s);
 
+/* The status that reply_error gives. */
+int reply_status(enum ic_code code);
+
 /* The header block as FastCGI wants it ("Status: 200 OK\r\n" ... empty line) into out, with X-Request-Id; makes the
  * body of a problem. Once per reply. Returns the block's length. */
 size_t reply_render(struct reply *a, const char *id, char out[REPLY_HEAD]);

@@ -148,6 +148,8 @@ static bool leave_early(struct request *rq, const struct reply *a)
 
 static bool answer(struct request *rq, struct reply *a)
 {
+    if (rq->streamed)
+        return !rq->stream_failed;
     if (a->status == 0)
         reply_problem(a, 500, "internal", "no handler answered");
     if (a->status == 499)

@@ -34,7 +34,9 @@ struct request {
     struct pool_ticket ticket;
     uint8_t *body; /* owned; NULL until request_read_body */
     size_t body_n, body_cap;
-    bool body_done; /* fully read, or there was none: the connection may be kept */
+    bool body_done;     /* fully read, or there was none: the connection may be kept */
+    bool streamed;      /* stream.c has sent the answer */
+    bool stream_failed; /* or could not */
     struct request_log log;
 };
 

@@ -11,6 +11,7 @@ static const struct route {
     void (*handler)(struct request *rq, struct reply *a);
 } routes[] = {
     { "/api/images/process", api_process },
+    { "/api/images/renditions", api_renditions },
     { "/api/options", api_options },
     { "/healthz", api_healthz },
     { "/readyz", api_readyz },
@@ -43,5 +44,5 @@ void route_request(struct request *rq, struct reply *a)
         }
     reply_problem(a, 404, "no_such_endpoint",
                   "no endpoint has this URL; there are GET /img/{path}, GET /img/{options}/{path}, "
-                  "POST /api/images/process, GET /api/options, GET /healthz, GET /readyz");
+                  "POST /api/images/process, POST /api/images/renditions, GET /api/options, GET /healthz, GET /readyz");
 }

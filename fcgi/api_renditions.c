@@ -1,0 +1,133 @@
+/* POST /api/images/renditions: one image in the body, all outputs in the answer, from one decode.
+ *
+ * The results are collected before the first byte goes out: they come from one decode and so nearly together, and a
+ * slow client must not hold a worker. What fails for all of them is an answer of its own, with its status; what fails
+ * for one is told in its place. */
+#include <sodium.h>
+#include <stdio.h>
+
+#include "access.h"
+#include "framing.h"
+#include "image_reply.h"
+#include "renditions.h"
+#include "route.h"
+#include "stream.h"
+#include "upload.h"
+
+static bool write_stream(void *ctx, const void *p, size_t n)
+{
+    return stream_write(ctx, p, n);
+}
+
+static bool send_one(struct framing *f, const struct upload *u, const struct renditions *s, int k)
+{
+    const struct rendition *r = &s->out[k];
+    unsigned char sha256[FRAMING_SHA256];
+    struct framing_item i = { .name = u->name, .output = u->order.outputs[k].name, .status = 200, .fd = -1 };
+    if (r->code != IC_OK) {
+        i.status = reply_status(r->code);
+        i.code = ic_code_name(r->code);
+        i.detail = r->text;
+        return framing_item(f, &i);
+    }
+    crypto_hash_sha256(sha256, r->p, r->n);
+    i.width = r->width;
+    i.height = r->height;
+    i.source_width = r->source_width;
+    i.source_height = r->source_height;
+    i.format = r->format;
+    i.truncated = r->truncated;
+    i.p = r->p;
+    i.n = r->n;
+    i.sha256 = sha256;
+    return framing_item(f, &i);
+}
+
+static void send_all(struct upload *u, const struct renditions *s, struct request *rq, struct reply *a)
+{
+    struct stream st;
+    struct framing f;
+    char type[FRAMING_TYPE];
+    if (!framing_init(&f, framing_choose(request_param(rq, "HTTP_ACCEPT")), write_stream, &st)) {
+        reply_busy(a, 1, "out of memory");
+        framing_free(&f);
+        return;
+    }
+    f.named = u->order.named;
+    reply_body(a, 200, framing_type(&f, type), NULL, 0);
+    if (stream_begin(&st, rq, a)) {
+        stream_vacate(&st);
+        bool ok = framing_begin(&f);
+        for (int k = 0; k < s->n && ok; k++)
+            ok = send_one(&f, u, s, k) && stream_flush(&st);
+        if (ok && framing_end(&f))
+            stream_end(&st);
+        else
+            stream_abort(&st);
+    }
+    a->type = NULL; /* it was on this stack */
+    framing_free(&f);
+}
+
+static void log_run(struct request *rq, const struct renditions *s)
+{
+    struct request_log *l = &rq->log;
+    l->queue_ms = s->job.queue_ms;
+    l->worker = s->job.worker;
+    l->decode_ms = s->decode_ms;
+    l->transform_ms = s->transform_ms;
+    l->encode_ms = s->encode_ms;
+    l->in = s->info.format;
+    l->source_width = s->info.width;
+    l->source_height = s->info.height;
+}
+
+static bool make(struct upload *u, struct renditions *s, struct request *rq, struct reply *a)
+{
+    struct pool_input in = { .p = u->file.p, .fd = -1, .n = u->file.n };
+    struct ic_error e = { 0 };
+    if (image_reply_probe_bytes(u->file, &s->info, &e) != IC_OK ||
+        !renditions_plan(s, &u->order, rq->gw->cfg, request_param(rq, "HTTP_ACCEPT"), &e)) {
+        reply_error(a, &e, 0);
+        return false;
+    }
+    if (!pool_grow(&rq->ticket, s->reserve)) {
+        reply_busy(a, 1, "no memory for the results at the moment");
+        return false;
+    }
+    s->job.deadline_ms = rq->deadline_ms;
+    s->job.client = rq->conn->fd;
+    enum ic_code rc = renditions_run(s, &rq->ticket, in, &e);
+    log_run(rq, s);
+    if (rc != IC_OK)
+        reply_error(a, &e, s->job.retry_after_s);
+    return rc == IC_OK;
+}
+
+static void answer(struct upload *u, struct request *rq, struct reply *a)
+{
+    struct query_error e = { .option = "" };
+    if (!order_finish(&u->order, rq->gw->cfg, ORDER_SET, &e)) {
+        image_reply_option(a, &e);
+        return;
+    }
+    struct renditions *s = renditions_create();
+    if (!s)
+        reply_busy(a, 1, "out of memory");
+    else if (make(u, s, rq, a)) {
+        reply_header(a, "Cache-Control", "no-store");
+        send_all(u, s, rq, a);
+    }
+    renditions_free(s);
+}
+
+void api_renditions(struct request *rq, struct reply *a)
+{
+    struct upload u;
+    rq->log.route = "renditions";
+    if (!route_method(rq, "POST", a) || !access_token(rq, a))
+        return;
+    if (upload_begin(&u, rq, rq->query, a) && upload_read(&u, rq, a))
+        answer(&u, rq, a);
+    upload_free(&u);
+}

@@ -1,0 +1,119 @@
+/* Reading one uploaded image, called by api_process.c and api_renditions.c. */
+#include "upload.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "image_reply.h"
+#include "negotiate.h"
+
+#define BODY_START 262144 /* bytes reserved for a body of unknown length; request_read_body grows it */
+
+static bool check_type(struct upload *u, const struct request *rq, struct reply *a)
+{
+    const char *header = request_param(rq, "CONTENT_TYPE");
+    char type[128];
+    negotiate_type(header, type, sizeof type);
+    u->form = !strcmp(type, "multipart/form-data");
+    if (!*header || u->form || !strncmp(type, "image/", 6) || !strcmp(type, "application/octet-stream"))
+        return true;
+    reply_problem(
+        a, 415, "content_type",
+        "send the image as the body with Content-Type image/* or application/octet-stream, or as part \"file\" of "
+        "multipart/form-data");
+    return false;
+}
+
+bool upload_begin(struct upload *u, struct request *rq, const char *query, struct reply *a)
+{
+    struct query_error e = { .option = "" };
+    memset(u, 0, sizeof *u);
+    order_init(&u->order);
+    if (!check_type(u, rq, a))
+        return false;
+    if (order_url(&u->order, rq->gw->cfg, query, &e))
+        return true;
+    image_reply_option(a, &e);
+    return false;
+}
+
+void upload_free(struct upload *u)
+{
+    order_free(&u->order);
+}
+
+/* No more than a body may have: beyond it request_read_body answers 413, which an admission that fails would hide. */
+static bool admit(struct request *rq, struct reply *a)
+{
+    int64_t max = rq->gw->cfg->max_body;
+    int64_t bytes = rq->content_length >= 0 ? rq->content_length : BODY_START;
+    return request_admit(rq, LANE_UPLOAD, (size_t)(bytes < max ? bytes : max), a);
+}
+
+bool upload_is_file(const char *name)
+{
+    return !strcmp(name, "file") || !strcmp(name, "image") || !strcmp(name, "media");
+}
+
+static bool take_file(struct upload *u, const struct multipart_part *part, struct reply *a)
+{
+    if (u->file.p) {
+        reply_problem(a, 400, "file_repeated", "the form holds two images; this endpoint takes one");
+        return false;
+    }
+    if (part->data.n == 0) {
+        reply_problem(a, 400, "file_empty", "the part \"%s\" is empty", part->name);
+        return false;
+    }
+    u->file = part->data;
+    snprintf(u->name, sizeof u->name, "%s", part->filename);
+    return true;
+}
+
+static bool take_part(struct upload *u, const struct config *c, const struct multipart_part *part, struct reply *a)
+{
+    struct query_error e = { .option = "" };
+    const char *value = (const char *)part->data.p;
+    if (upload_is_file(part->name))
+        return take_file(u, part, a);
+    bool ok = !strcmp(part->name, "operations") ? order_operations(&u->order, c, value, part->data.n, &e)
+                                                : order_field(&u->order, c, part->name, value, part->data.n, &e);
+    if (ok)
+        return true;
+    if (part->has_filename && !query_is_known(part->name))
+        reply_problem_option(a, e.option, e.code, "the part %s is not known; send the image as \"file\"", e.option);
+    else
+        image_reply_option(a, &e);
+    return false;
+}
+
+static bool read_form(struct upload *u, const struct request *rq, struct reply *a)
+{
+    struct multipart m;
+    struct multipart_part part;
+    struct ic_bytes body = { rq->body, rq->body_n };
+    int got = multipart_begin(&m, body, request_param(rq, "CONTENT_TYPE")) ? 1 : -1;
+    while (got > 0 && (got = multipart_next(&m, &part)) > 0)
+        if (!take_part(u, rq->gw->cfg, &part, a))
+            return false;
+    if (got < 0) {
+        reply_problem(a, 400, "multipart_malformed", "the form is not well-formed: %s", m.error);
+        return false;
+    }
+    if (u->file.p)
+        return true;
+    reply_problem(
+        a, 400, "file_missing",
+        "the image is missing: send it as part \"file\" of the form, or as the whole body with Content-Type image/*");
+    return false;
+}
+
+bool upload_read(struct upload *u, struct request *rq, struct reply *a)
+{
+    if (!admit(rq, a) || !request_read_body(rq, a))
+        return false;
+    if (u->form)
+        return read_form(u, rq, a);
+    u->file = (struct ic_bytes){ rq->body, rq->body_n };
+    return true;
+}
