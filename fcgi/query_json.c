@@ -42,7 +42,8 @@ static bool scalar_text(const json_t *v, char *out, size_t n)
         return snprintf(out, n, "%lld", (long long)json_integer_value(v));
     if (!json_is_real(v) || fabs(real) > 1e9)
         return false;
-    return snprintf(out, n, "%.*f", real == floor(real) ? 0 : 6, real);
+    query_number_text(real, "", out, n);
+    return true;
 }
 
 /* The same for a list of them, which becomes a,b,c. */

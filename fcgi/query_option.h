@@ -55,6 +55,8 @@ const char *query_show(const char *value, char *out, size_t n);
 
 /* Digits, a sign, a point; nothing else, whatever the locale. */
 bool query_number(const char *text, double *out);
+/* Writes it back in the fewest digits, with suffix. */
+void query_number_text(double value, const char *suffix, char *out, size_t n);
 /* RGB RRGGBB RRGGBBAA with or without #, a CSS name, rgb(), rgba(). */
 bool query_colour_parse(const char *text, struct ic_colour *out);
 

@@ -30,7 +30,7 @@ const char *query_show(const char *value, char *out, size_t n)
     return out;
 }
 
-/* Decimals beyond the sixth do not count: so that number_text writes exactly what was read. */
+/* Decimals beyond the sixth do not count: so that query_number_text writes exactly what was read. */
 bool query_number(const char *text, double *out)
 {
     const char *p = text + (*text == '-' || *text == '+');
@@ -49,7 +49,7 @@ bool query_number(const char *text, double *out)
     return true;
 }
 
-static void number_text(double value, const char *suffix, char *out, size_t n)
+void query_number_text(double value, const char *suffix, char *out, size_t n)
 {
     char digits[32];
     int used = snprintf(digits, sizeof digits, "%.6f", value);
@@ -85,7 +85,7 @@ static bool real_parse(const struct query_option *o, const char *text, void *fie
 static void real_print(const struct query_option *o, const void *field, char *out, size_t n)
 {
     (void)o;
-    number_text(*(const double *)field, "", out, n);
+    query_number_text(*(const double *)field, "", out, n);
 }
 
 const struct query_type query_type_number = { "number", sizeof(double), false, true, real_parse, real_print };
@@ -238,7 +238,7 @@ static void length_print(const struct query_option *o, const void *field, char *
     if (len->unit == IC_UNIT_NONE)
         out[0] = '\0';
     else
-        number_text(len->value, len->unit == IC_UNIT_PERCENT ? "p" : "", out, n);
+        query_number_text(len->value, len->unit == IC_UNIT_PERCENT ? "p" : "", out, n);
 }
 
 const struct query_type query_type_length = {
