@@ -236,9 +236,29 @@ static bool check_area(struct query *q, struct query_error *e)
     return true;
 }
 
+static bool has_focus(const struct query *q)
+{
+    return query_given(q, "fpx") || query_given(q, "fpy");
+}
+
+/* A focal point implies gravity=focal. In the request it overrides a preset's gravity, and the other way round. */
+static bool check_focus(struct query *q, const struct query *asked, struct query_error *e)
+{
+    bool word = query_given(asked, "gravity");
+    if (!has_focus(asked) && (word || query_given(q, "gravity") || !has_focus(q)))
+        return true;
+    if (word && asked->recipe.gravity != IC_CENTER && asked->recipe.gravity != IC_FOCAL) {
+        snprintf(e->option, sizeof e->option, "gravity");
+        return query_fail(e, "option_clash", "fpx and fpy need gravity=focal, which is what they imply");
+    }
+    q->recipe.gravity = IC_FOCAL;
+    return true;
+}
+
 bool query_finish(struct query *q, const struct config *c, struct query_error *e)
 {
-    if (!fill_from_presets(q, c, e) || !check_area(q, e))
+    struct query asked = *q;
+    if (!fill_from_presets(q, c, e) || !check_area(q, e) || !check_focus(q, &asked, e))
         return false;
     q->format_auto = q->format == QUERY_FORMAT_AUTO;
     q->recipe.format = q->format_auto ? IC_FORMAT_ORIGIN : q->format;

@@ -31,7 +31,9 @@ static const struct query_word gravities[] = {
     { "northwest", IC_NORTHWEST },
     { "top", IC_NORTH }, { "top-right", IC_NORTHEAST }, { "right", IC_EAST }, { "bottom-right", IC_SOUTHEAST },
     { "bottom", IC_SOUTH }, { "bottom-left", IC_SOUTHWEST }, { "left", IC_WEST }, { "top-left", IC_NORTHWEST },
-    { "centre", IC_CENTER },
+    { "centre", IC_CENTER }, { "focal", IC_FOCAL }, { "focalpoint", IC_FOCAL },
+    { "left-top", IC_NORTHWEST }, { "right-top", IC_NORTHEAST }, { "left-bottom", IC_SOUTHWEST },
+    { "right-bottom", IC_SOUTHEAST },
     { NULL, 0 }
 };
 
@@ -74,7 +76,11 @@ const struct query_option query_options[] = {
       .text = "multiplies w and h given in pixels" },
     { "gravity", "g,a,position,crop", WORD(gravities), .offset = R(gravity), .def = "center",
       .hint = "takes a word such as north or top-left; to cut out an area use rect=x,y,w,h",
-      .text = "what to keep when cropping, where to place when padding" },
+      .text = "what to keep when cropping, where to place when padding; focal centres the crop on fpx, fpy" },
+    { "fpx", "fp-x", &query_type_number, .offset = R(focus_x), .max = 1, .def = "0.5",
+      .text = "x of the focal point as a part of the source's width, oriented; implies gravity=focal" },
+    { "fpy", "fp-y", &query_type_number, .offset = R(focus_y), .max = 1, .def = "0.5",
+      .text = "y of the focal point as a part of the source's height" },
     { "rect", "", &query_type_area, .offset = R(rect), .max = AREA_MAX, .area = true,
       .text = "cuts x,y,w,h out of the source, oriented; pixels or shares" },
     { "cx", "left", &query_type_edge, .offset = R(rect[0]), .max = AREA_MAX, .area = true, .text = "x of rect" },

@@ -104,7 +104,8 @@ enum ic_gravity {
     IC_SOUTH,
     IC_SOUTHWEST,
     IC_WEST,
-    IC_NORTHWEST
+    IC_NORTHWEST,
+    IC_FOCAL /* round the focal point; otherwise as IC_CENTER */
 };
 
 enum ic_chroma { IC_CHROMA_AUTO, IC_CHROMA_420, IC_CHROMA_422, IC_CHROMA_444 };
@@ -153,6 +154,7 @@ struct ic_recipe {
     double dpr;                  /* 0.1 .. 8, multiplies width and height given in px */
     int fit;                     /* enum ic_fit */
     int gravity;                 /* enum ic_gravity */
+    double focus_x, focus_y;     /* of IC_FOCAL: 0 .. 1 of the oriented source */
     int rotate;                  /* 0 90 180 270, clockwise, after orientation */
     int format;                  /* enum ic_format; IC_FORMAT_ORIGIN keeps the source's */
     int quality;                 /* 1 .. 100; 0: the format's default */

@@ -1,10 +1,32 @@
-/* Between plan.c (geometry), plan_mark.c (watermarks) and plan_cost.c (what it takes); nobody else includes it. */
+/* Between plan.c (the door, encoder, limits), plan_fit.c (rect, fit), plan_canvas.c (turn, place), plan_mark.c
+ * (watermarks) and plan_cost.c (what it takes); nobody else includes it. All of it is pure. */
 #ifndef IMGCORE_PLAN_H
 #define IMGCORE_PLAN_H
 
 #include "imgcore.h"
 
-/* Fills memory and cost_ms of a plan that is otherwise complete. Pure. */
+/* A recipe's fit for one area of the source, all as the viewer sees it. */
+struct plan_fit {
+    uint32_t source_w, source_h; /* the whole source, oriented */
+    struct ic_box crop;          /* source pixels */
+    uint32_t w, h;               /* of the resampled crop */
+    uint32_t canvas_w, canvas_h; /* of the result before rotate and flip */
+    uint32_t x, y;               /* of the resampled crop in the canvas */
+};
+
+/* Half up, at least 1, also of what is no number. */
+uint32_t ic_plan_round(double v);
+
+/* The area that rect cuts out of a w x h source. IC_E_PARAM: nothing is left of it. */
+enum ic_code ic_plan_rect(const struct ic_recipe *r, uint32_t w, uint32_t h, struct ic_box *out, struct ic_error *e);
+
+/* f->crop is the area to fit, of f->source_w x source_h; the rest is filled in. */
+void ic_plan_fit(struct plan_fit *f, const struct ic_recipe *r);
+
+/* Fills crop, scaled size, turn, size and place; p->source is set. */
+void ic_plan_map(struct ic_plan *p, const struct plan_fit *f, const struct ic_recipe *r);
+
+/* Fills memory and cost_ms of a plan that is otherwise complete. */
 void ic_plan_cost(struct ic_plan *p);
 
 /* plan_mark.c */

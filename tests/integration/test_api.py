@@ -172,6 +172,8 @@ def test_the_picture_is_the_right_one(get):
         ("w=30&h=80&fit=cover&g=right", "GGWW"),
         ("w=120&h=20&fit=cover&gravity=north", "RGRG"),
         ("w=120&h=20&fit=cover&crop=bottom", "BWBW"),
+        ("w=30&h=80&fit=cover&fpx=.9&fpy=.1", "GGWW"),
+        ("w=120&h=20&fit=cover&fp-y=0.2", "RGRG"),
         ("w=120&h=160&fit=pad&g=south&bg=f00", "RRBW"),
         ("w=120&h=160&fit=pad&g=top&bg=blue", "RGBB"),
         ("w=240&h=80&fit=pad&position=left&bg=rgb(0,0,255)", "RBBB"),
@@ -492,7 +494,7 @@ def test_the_option_table(get):
     assert "cover" in table["fit"]["values"] and table["fit"]["default"] == "inside"
     assert set(table["q"]) == {"name", "aliases", "type", "min", "max", "values", "default", "text"}
     for name in "h enlarge dpr gravity rect rotate autorotate flip flop format bg progressive lossless chroma effort " \
-                "filter-kernel strict v maxage preset".split():
+                "filter-kernel fpx fpy strict v maxage preset".split():
         assert table[name]["text"], name
     assert "x-test" not in table
 

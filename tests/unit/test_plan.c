@@ -152,6 +152,51 @@ START_TEST(gravity_crops_and_places)
 }
 END_TEST
 
+/* Of 1000 x 400 shown, a square is kept round the focal point. */
+static const struct {
+    double x, y, from; /* of the focal point; where the square begins */
+} foci[] = {
+    { .5, .5, 300 }, { .25, .9, 50 }, { .2, 0, 0 }, { 0, .5, 0 }, { .8, .5, 600 }, { 1, 1, 600 }, { .3333, .5, 133.3 },
+};
+
+START_TEST(focal_point_is_centred_as_far_as_possible)
+{
+    struct ic_recipe r = recipe(100, 100);
+    r.fit = IC_FIT_COVER;
+    r.gravity = IC_FOCAL;
+    r.focus_x = foci[_i].x;
+    r.focus_y = foci[_i].y;
+    struct ic_plan p = plan(&r, photo(1000, 400));
+    check_box(&p, foci[_i].from, 0, foci[_i].from + 400, 400);
+    /* stored upright, shown turned to the right: x of the shown is y of the stored, from below */
+    struct ic_info turned = photo(400, 1000);
+    turned.orientation = 6;
+    p = plan(&r, turned);
+    check_box(&p, 0, 1000 - foci[_i].from - 400, 400, 1000 - foci[_i].from);
+    /* at source scale on whole pixels */
+    r.width = r.height = px(2000);
+    p = plan(&r, photo(1000, 400));
+    check_box(&p, floor(foci[_i].from), 0, floor(foci[_i].from) + 400, 400);
+}
+END_TEST
+
+START_TEST(focal_point_belongs_to_the_whole_source)
+{
+    struct ic_recipe r = recipe(10, 10);
+    r.fit = IC_FIT_COVER;
+    r.gravity = IC_FOCAL;
+    r.focus_x = 0.5;
+    r.rect[0] = r.rect[1] = px(100);
+    r.rect[2] = px(800);
+    r.rect[3] = px(200);
+    struct ic_plan p = plan(&r, photo(1000, 400));
+    check_box(&p, 400, 100, 600, 300);
+    r.rect[2] = px(300); /* the point is right of it */
+    p = plan(&r, photo(1000, 400));
+    check_box(&p, 200, 100, 400, 300);
+}
+END_TEST
+
 START_TEST(percent_and_dpr)
 {
     struct ic_recipe r = recipe(0, 0);
@@ -483,6 +528,12 @@ START_TEST(recipes_from_elsewhere_are_checked)
             refused(&r, photo(100, 100), limits, IC_E_PARAM);
         }
     r = recipe(10, 10);
+    r.focus_x = NAN;
+    refused(&r, photo(100, 100), limits, IC_E_PARAM);
+    r = recipe(10, 10);
+    r.focus_y = 1.5;
+    refused(&r, photo(100, 100), limits, IC_E_PARAM);
+    r = recipe(10, 10);
     r.rotate = 45;
     refused(&r, photo(100, 100), limits, IC_E_PARAM);
 }
@@ -496,6 +547,8 @@ int main(void)
     TCase *t = tcase_create("all");
     tcase_add_loop_test(t, fit, 0, N(fits));
     tcase_add_loop_test(t, gravity_crops_and_places, 0, N(gravities));
+    tcase_add_loop_test(t, focal_point_is_centred_as_far_as_possible, 0, N(foci));
+    tcase_add_test(t, focal_point_belongs_to_the_whole_source);
     tcase_add_test(t, percent_and_dpr);
     tcase_add_loop_test(t, rect, 0, N(rects));
     tcase_add_loop_test(t, rect_is_in_oriented_coordinates, 1, N(oriented));

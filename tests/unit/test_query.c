@@ -118,6 +118,11 @@ static const struct {
     { "g=bottom-left", "gravity=southwest" },
     { "g=left", "gravity=west" },
     { "crop=top-left", "gravity=northwest" },
+    { "crop=focal", "gravity=focal" },
+    { "fpx=.3", "gravity=focal,fpx=0.3" },
+    { "fp-x=0&fp-y=1", "gravity=focal,fpx=0,fpy=1" },
+    { "g=focal&fpy=.25", "gravity=focal,fpy=0.25" },
+    { "fpx=&fpy=", "gravity=focal" },
     /* areas */
     { "rect=1,2,30,40", "rect=1,2,30,40" },
     { "rect=10p,0,50%25,40", "rect=10p,0,50p,40" },
@@ -262,6 +267,9 @@ static const struct {
     { "gravity=middle", "gravity", "option_range", "center" },
     { "crop=10,20,30,40", "crop", "option_malformed", "rect=x,y,w,h" },
     { "crop=300", "crop", "option_malformed", "rect=x,y,w,h" },
+    { "fpx=1.1", "fpx", "option_range", "0 to 1" },
+    { "fpx=50p", "fpx", "option_malformed", "a number" },
+    { "g=north&fpx=.1", "gravity", "option_clash", "gravity=focal" },
     { "rect=1,2,3", "rect", "option_malformed", "x,y,w,h" },
     { "rect=1,2,3,4,5", "rect", "option_malformed", "x,y,w,h" },
     { "rect=1,,3,4", "rect", "option_malformed", "x,y,w,h" },
@@ -597,6 +605,8 @@ START_TEST(written_defaults_are_the_true_ones)
         query_init(&q);
         ck_assert(query_parse(&q, NULL, text, &e) && query_finish(&q, NULL, &e));
         query_canonical(&plain, expected, sizeof expected);
+        if (!strcmp(o->name, "fpx") || !strcmp(o->name, "fpy"))
+            snprintf(expected, sizeof expected, "gravity=focal"); /* implied, wherever the point is */
         query_canonical(&q, got, sizeof got);
         ck_assert_str_eq(got, expected);
     }
