@@ -40,34 +40,8 @@ TASKS = {
 }
 
 
-class Pixpool:
-    name = "pixpool"
-
-    def __init__(self, args):
-        self.binary = args.pixpool
-
-    def run(self, src, outputs, repeat, to):
-        cmd = [self.binary, "process", src]
-        for o, path in zip(outputs, to):
-            box = f"w={o['w']}" + (f",h={o['h']}" if o["h"] else "")
-            cmd += ["-o", path, f"{box},fit={o['fit']},enlarge={int(o['fit'] == 'cover')},format={o['format']},q={o['q']},"
-                    f"effort={o['effort']}"]
-        cmd += ["--repeat", str(repeat), "--timing"]
-        with subprocess.Popen([str(c) for c in cmd], stderr=subprocess.PIPE, text=True) as p:
-            err = p.stderr.read()
-            _, status, usage = os.wait4(p.pid, 0)
-            p.returncode = os.waitstatus_to_exitcode(status)
-        if p.returncode:
-            sys.exit(f"pixpool: {err}")
-        cpu = [float(part[6:]) * 1000 for line in err.splitlines() for part in line.split() if part.startswith("cpu_s=")]
-        return {"cpu_ms": cpu, "bytes": [os.path.getsize(t) for t in to], "rss_kb": usage.ru_maxrss}
-
-    def close(self):
-        pass
-
-
 class Peer:
-    """A child that takes one order a line and answers one line."""
+    """A contender: a child that takes one order a line and answers one line."""
 
     def __init__(self, name, cmd, env=None, **extra):
         self.name, self.extra = name, extra
@@ -102,14 +76,15 @@ class Vips(Peer):
 def contenders(args, task):
     sharp_env = {"SHARP_FROM": args.sharp}
     node = ["node", str(HERE / "peer_sharp.mjs")]
-    yield Pixpool(args)
+    python = "/usr/bin/python3"
+    yield Peer("pixpool", [python, str(HERE / "peer_pixpool.py"), args.pixpool])
     yield Peer("sharp", node, sharp_env)
     if TASKS[task][1][0]["format"] == "jpeg":
         yield Peer("sharp, plain Huffman", node, sharp_env, optimise=False)
     if task == "five":
         yield Peer("sharp, raw reuse", node, sharp_env, reuse=True)
     yield Vips("libvips", [args.vips])
-    yield Peer("Pillow", ["/usr/bin/python3", str(HERE / "peer_pillow.py")])
+    yield Peer("Pillow", [python, str(HERE / "peer_pillow.py")])
 
 
 def quality(src, outputs, to):
