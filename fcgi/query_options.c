@@ -37,8 +37,6 @@ static const struct query_word gravities[] = {
     { NULL, 0 }
 };
 
-static const struct query_word angles[] = { { "0", 0 }, { "90", 90 }, { "180", 180 }, { "270", 270 }, { NULL, 0 } };
-
 static const struct query_word formats[] = {
     { "jpeg", IC_FORMAT_JPEG }, { "jpg", IC_FORMAT_JPEG }, { "png", IC_FORMAT_PNG }, { "webp", IC_FORMAT_WEBP },
     { "auto", QUERY_FORMAT_AUTO }, { "origin", IC_FORMAT_ORIGIN },
@@ -73,7 +71,7 @@ const struct query_option query_options[] = {
     { "enlarge", "el,upscale,!we", BOOL, .offset = R(enlarge), .def = "0",
       .text = "allow a result larger than the source; we=1 turns it off" },
     { "dpr", "", &query_type_number, .offset = R(dpr), .min = 0.1, .max = 8, .def = "1",
-      .text = "multiplies w and h given in pixels" },
+      .text = "multiplies w and h given in pixels, pad, border and radius" },
     { "gravity", "g,a,position,crop", WORD(gravities), .offset = R(gravity), .def = "center",
       .hint = "takes a word such as north or top-left; to cut out an area use rect=x,y,w,h",
       .text = "what to keep when cropping, where to place when padding; focal centres the crop on fpx, fpy" },
@@ -89,9 +87,8 @@ const struct query_option query_options[] = {
       .text = "width of rect" },
     { "ch", "areaheight", &query_type_edge, .offset = R(rect[3]), .min = 1, .max = AREA_MAX, .area = true,
       .text = "height of rect" },
-    { "rotate", "rot,ro,or", WORD(angles), .offset = R(rotate), .def = "0",
-      .hint = "must be 0, 90, 180 or 270; other angles are not supported",
-      .text = "degrees clockwise, after the orientation" },
+    { "rotate", "rot,ro,or", &query_type_number, .offset = R(rotate), .min = -360, .max = 360, .def = "0",
+      .text = "degrees clockwise, after the orientation; other angles than quarter turns leave corners in bg" },
     { "autorotate", "", BOOL, .offset = R(autorotate), .def = "1", .text = "apply the EXIF orientation" },
     { "flip", "", &query_type_mirror, .offset = F(mirror), .def = "0",
       .text = "mirror: v or 1 top to bottom, h left to right, hv both" },
@@ -111,6 +108,12 @@ const struct query_option query_options[] = {
       .text = "CSS colour behind transparency and padding; white for JPEG, else transparent" },
     { "pixel", "pixelate", &query_type_integer, .offset = R(filters.pixel), .min = 1, .max = 512,
       .text = "pixelation: squares of so many pixels, each of its mean colour" },
+    { "pad", "padding", &query_type_sides, .offset = R(surround.pad), .max = 16384, .def = "0",
+      .text = "pixels of bg put round the image: all sides, or top,right,bottom,left as in CSS" },
+    { "border", "", &query_type_border, .offset = R(surround.border), .max = 16384, .def = "0",
+      .text = "a line round the image and its padding: pixels,colour; black where no colour is given" },
+    { "radius", "", &query_type_radius, .offset = R(surround.radius), .max = 16384, .def = "0",
+      .text = "rounds the corners by so many pixels, or max" },
     { "filter-kernel", "kernel", WORD(kernels), .offset = R(kernel), .def = "lanczos3", .text = "resampling filter" },
     { "strict", "", BOOL, .offset = R(strict), .def = "0", .text = "a truncated source is an error" },
     { "preset", "p,pr", &query_type_preset, .offset = F(preset),

@@ -5,9 +5,22 @@
 #include "frame.h"
 
 #include "filters.h"
+#include "op_canvas.h"
 #include "op_pixel.h"
+#include "op_rotate.h"
 
 /* Opening and filling. */
+
+/* Of the turned picture. */
+static uint32_t frame_width(const struct ic_plan *p)
+{
+    return p->turn & IC_TURN_TRANSPOSE ? p->scaled_h : p->scaled_w;
+}
+
+static uint32_t frame_height(const struct ic_plan *p)
+{
+    return p->turn & IC_TURN_TRANSPOSE ? p->scaled_w : p->scaled_h;
+}
 
 enum ic_code ic_frame_open(struct ic_frame *f, struct ic_mem *mem, const struct ic_plan *plan,
                            const struct ic_planes *shape, enum ic_layout layout, struct ic_error *e)
@@ -15,11 +28,14 @@ enum ic_code ic_frame_open(struct ic_frame *f, struct ic_mem *mem, const struct 
     enum ic_code rc = IC_OK;
 
     *f = (struct ic_frame){ .plan = plan, .layout = layout, .limited = shape->limited, .image.mem = mem };
+    f->upright.mem = mem;
     f->compose = ic_layout_alpha(layout) && ic_filters_compose(plan);
     for (int c = 0; c < ic_layout_channels(layout) && rc == IC_OK; c++) {
         const struct ic_plane *p = &shape->plane[shape->n > 1 ? c : 0];
 
         rc = ic_image_add(&f->image, p->width, p->height, ic_colour_channel(layout, c, plan->bg), e);
+        if (rc == IC_OK && plan->angle != 0)
+            rc = ic_image_add(&f->upright, frame_width(plan), frame_height(plan), 0, e);
     }
     return rc;
 }
@@ -27,45 +43,52 @@ enum ic_code ic_frame_open(struct ic_frame *f, struct ic_mem *mem, const struct 
 void ic_frame_put(struct ic_frame *f, int channel, uint32_t width, uint32_t height, const struct ic_rows *rows,
                   uint32_t y)
 {
-    struct ic_spot spot = {
-        .turn = f->plan->turn, .width = width, .height = height, .x = f->plan->place_x, .y = f->plan->place_y
-    };
+    struct ic_spot spot = { .turn = f->plan->turn, .width = width, .height = height };
 
-    ic_image_put(&f->image, channel, &spot, rows, y);
+    if (f->plan->angle == 0) {
+        spot.x = f->plan->place_x;
+        spot.y = f->plan->place_y;
+    }
+    ic_image_put(f->plan->angle != 0 ? &f->upright : &f->image, channel, &spot, rows, y);
 }
 
 void ic_frame_close(struct ic_frame *f)
 {
-    if (f->image.mem)
+    if (f->image.mem) {
         ic_image_free(&f->image);
+        ic_image_free(&f->upright);
+    }
     *f = (struct ic_frame){ 0 };
 }
 
 /* Views. */
 
-struct ic_view ic_frame_whole(const struct ic_frame *f)
+static struct ic_view frame_view(const struct ic_frame *f, const struct ic_image *image, uint32_t w, uint32_t h)
 {
-    struct ic_view v = {
-        .layout = f->layout, .limited = f->limited, .width = f->plan->width, .height = f->plan->height, .n = f->image.n
-    };
+    struct ic_view v = { .layout = f->layout, .limited = f->limited, .width = w, .height = h, .n = image->n };
 
     for (int i = 0; i < v.n; i++) {
-        v.plane[i].p = f->image.plane[i].p;
-        v.plane[i].stride = f->image.plane[i].stride;
-        v.plane[i].width = f->image.plane[i].width;
-        v.plane[i].height = f->image.plane[i].height;
+        v.plane[i].p = image->plane[i].p;
+        v.plane[i].stride = image->plane[i].stride;
+        v.plane[i].width = image->plane[i].width;
+        v.plane[i].height = image->plane[i].height;
     }
     return v;
+}
+
+struct ic_view ic_frame_whole(const struct ic_frame *f)
+{
+    return frame_view(f, &f->image, f->plan->width, f->plan->height);
 }
 
 struct ic_view ic_frame_picture(const struct ic_frame *f)
 {
     const struct ic_plan *p = f->plan;
-    bool swap = p->turn & IC_TURN_TRANSPOSE;
     struct ic_view whole = ic_frame_whole(f);
 
-    return ic_view_part(&whole, p->place_x, p->place_y, swap ? p->scaled_h : p->scaled_w,
-                        swap ? p->scaled_w : p->scaled_h);
+    if (p->angle != 0)
+        return frame_view(f, &f->upright, frame_width(p), frame_height(p));
+    return ic_view_part(&whole, p->place_x, p->place_y, frame_width(p), frame_height(p));
 }
 
 struct ic_rows ic_frame_rows(const struct ic_frame *f, uint32_t k, uint32_t n)
@@ -104,6 +127,19 @@ static void frame_compose(const struct ic_frame *f, const struct ic_view *v)
     }
 }
 
+/* From the picture to the whole. */
+static void frame_surround(const struct ic_frame *f, const struct ic_view *picture)
+{
+    const struct ic_plan *p = f->plan;
+    struct ic_rotation r = { .angle = p->angle, .centre_x = p->centre_x, .centre_y = p->centre_y, .bg = p->bg };
+    struct ic_view whole = ic_frame_whole(f);
+
+    if (p->angle != 0)
+        ic_op_rotate(picture, &whole, &r);
+    if (p->surround.border.width || p->surround.radius > 0)
+        ic_op_surround(&whole, &p->surround, p->bg);
+}
+
 enum ic_code ic_frame_finish(struct ic_frame *f, struct ic_error *e)
 {
     struct ic_view picture = ic_frame_picture(f);
@@ -112,5 +148,7 @@ enum ic_code ic_frame_finish(struct ic_frame *f, struct ic_error *e)
     (void)e;
     if (rc == IC_OK && f->compose)
         frame_compose(f, &picture);
+    if (rc == IC_OK)
+        frame_surround(f, &picture);
     return rc;
 }

@@ -2,9 +2,9 @@
  *
  *     rows --turn, place--> image --operations in order--> strips for the sink
  *
- * What needs it: a turn, a canvas (fit=pad), and every operation that looks beyond one pixel; struct ic_plan's `framed`
- * says so beforehand. An operation is a function on a struct ic_view; the picture is a part of the canvas, so filters
- * never see the canvas, and what comes after them sees all of it. */
+ * What needs it: a turn, a rotation, a canvas (fit=pad, pad, border), round corners, and every operation that looks
+ * beyond one pixel; struct ic_plan's `framed` says so beforehand. An operation is a function on a struct ic_view; the
+ * picture is a part of the canvas, so filters never see the canvas, and what comes after them sees all of it. */
 #ifndef IMGCORE_FRAME_H
 #define IMGCORE_FRAME_H
 
@@ -17,6 +17,7 @@ struct ic_frame {
     enum ic_layout layout;      /* of the image; with alpha where the sink has none, if `compose` is set */
     bool limited, compose;      /* compose: alpha goes onto bg after the filters, not before */
     struct ic_image image;
+    struct ic_image upright; /* the picture before its rotation, where the plan has an angle */
 };
 
 /* Makes the image, filled with the canvas: one plane a channel of `layout`, of the size the sink's shape gives. plan

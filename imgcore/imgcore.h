@@ -124,6 +124,18 @@ struct ic_colour {
     uint8_t r, g, b, a; /* sRGB, not premultiplied */
 };
 
+/* What is put round the turned picture, in pixels that dpr multiplies. All zero: nothing. */
+struct ic_surround {
+    int pad[4]; /* top right bottom left, of bg */
+    struct ic_border {
+        int width;
+        struct ic_colour colour;
+    } border;      /* round that, on all sides */
+    double radius; /* of the corners of it all; IC_RADIUS_MAX: as round as they can be */
+};
+
+#define IC_RADIUS_MAX (-1.0)
+
 /* What is done to the picture once it has its size and its turn; docs/filters.md has the formulas. All zero: nothing.
  */
 struct ic_filters {
@@ -155,7 +167,7 @@ struct ic_recipe {
     int fit;                     /* enum ic_fit */
     int gravity;                 /* enum ic_gravity */
     double focus_x, focus_y;     /* of IC_FOCAL: 0 .. 1 of the oriented source */
-    int rotate;                  /* 0 90 180 270, clockwise, after orientation */
+    double rotate;               /* -360 .. 360, clockwise, after orientation */
     int format;                  /* enum ic_format; IC_FORMAT_ORIGIN keeps the source's */
     int quality;                 /* 1 .. 100; 0: the format's default */
     int chroma;                  /* enum ic_chroma */
@@ -170,6 +182,7 @@ struct ic_recipe {
     struct ic_colour bg;
     struct ic_filters filters;
     struct ic_mark mark[IC_MARKS]; /* laid in this order */
+    struct ic_surround surround;
 #ifdef PIXPOOL_TEST_OPS
     int test_op; /* enum ic_test_op: misbehave on purpose; absent from real builds */
 #endif
@@ -208,11 +221,15 @@ struct ic_plan {
     uint32_t scaled_w, scaled_h;         /* after resampling, before turn */
     unsigned turn;                       /* bits of enum ic_turn, applied to the resampled image */
     uint32_t width, height;              /* of the result */
-    uint32_t place_x, place_y;           /* where the turned image lies in the result (fit=pad), else 0 */
+    uint32_t place_x, place_y;           /* where the turned image lies in the result, unless it is rotated: */
+    double angle;                        /* degrees clockwise that turn leaves, within -45 .. 45 */
+    double centre_x, centre_y;           /* of the rotated image in the result, pixels */
+    struct ic_surround surround;         /* dpr applied, radius no more than fits */
     enum ic_format format;               /* never IC_FORMAT_ORIGIN */
     int quality, chroma, effort, kernel; /* chroma never IC_CHROMA_AUTO */
     bool progressive, lossless;
-    bool pad;     /* the result is larger than the turned image: bg shows */
+    bool pad;     /* the result is more than the turned image */
+    bool bare;    /* bg shows beside the image */
     bool flatten; /* alpha is composed onto bg */
     bool alpha;   /* the result has alpha */
     bool framed;  /* the result is collected whole before it is encoded */

@@ -39,9 +39,12 @@ static enum ic_code output_no_memory(struct ic_error *e)
 
 static bool output_has_hue(const struct ic_plan *p)
 {
+    const struct ic_colour *line = &p->surround.border.colour;
+
     if (ic_overlay_wanted(p))
         return true;
-    return p->bg.a > 0 && (p->pad || p->flatten) && (p->bg.r != p->bg.g || p->bg.g != p->bg.b);
+    return (p->bg.a > 0 && (p->bare || p->flatten) && (p->bg.r != p->bg.g || p->bg.g != p->bg.b)) ||
+           (p->surround.border.width && (line->r != line->g || line->g != line->b));
 }
 
 /* The layout to offer to the sink. A canvas is filled in RGB: its edge need not fall on the chroma grid. */

@@ -29,6 +29,9 @@
 /* From this quality on, JPEG keeps chroma at full size: below, its quantisation hides the difference. */
 #define QUALITY_444 90
 
+/* Pixels of padding, border and radius, before dpr. */
+#define MAX_SURROUND 16384
+
 /* Decoder and encoder. */
 
 static int plan_scale(const struct ic_plan *p)
@@ -57,7 +60,7 @@ static void plan_background(struct ic_plan *p, const struct ic_recipe *r, bool a
         p->bg = (struct ic_colour){ plan_on_white(p->bg.r, p->bg.a), plan_on_white(p->bg.g, p->bg.a),
                                     plan_on_white(p->bg.b, p->bg.a), 255 };
     p->flatten = p->source.alpha && p->bg.a > 0;
-    p->alpha = alpha && p->bg.a < 255 && (p->source.alpha || p->pad);
+    p->alpha = alpha && p->bg.a < 255 && (p->source.alpha || p->bare);
 }
 
 static void plan_encoder(struct ic_plan *p, const struct ic_recipe *r)
@@ -135,8 +138,14 @@ static enum ic_code plan_check_recipe(const struct ic_recipe *r, struct ic_error
         return ic_fail(e, IC_E_PARAM, "a value of the recipe is out of range");
     if (!(r->focus_x >= 0 && r->focus_x <= 1 && r->focus_y >= 0 && r->focus_y <= 1))
         return ic_fail(e, IC_E_PARAM, "the focal point is outside of the image");
-    if (r->rotate < 0 || r->rotate > 270 || r->rotate % 90)
-        return ic_fail(e, IC_E_PARAM, "rotate is %d, allowed 0, 90, 180 and 270", r->rotate);
+    if (!(r->rotate >= -360 && r->rotate <= 360))
+        return ic_fail(e, IC_E_PARAM, "rotate is %g, allowed -360 to 360", r->rotate);
+    for (int i = 0; i < 4; i++)
+        if (r->surround.pad[i] < 0 || r->surround.pad[i] > MAX_SURROUND)
+            return ic_fail(e, IC_E_PARAM, "pad is %d, allowed 0 to %d", r->surround.pad[i], MAX_SURROUND);
+    if (r->surround.border.width < 0 || r->surround.border.width > MAX_SURROUND ||
+        !(r->surround.radius >= IC_RADIUS_MAX && r->surround.radius <= MAX_SURROUND))
+        return ic_fail(e, IC_E_PARAM, "border and radius are allowed up to %d", MAX_SURROUND);
     return ic_filters_check(&r->filters, e);
 }
 
@@ -158,7 +167,7 @@ enum ic_code ic_plan(const struct ic_recipe *r, const struct ic_info *info, cons
     if ((rc = ic_plan_marks(r, &p, e)) != IC_OK)
         return rc;
     p.filters = r->filters;
-    p.framed = p.turn || p.pad || ic_filters_framed(&p.filters) || ic_plan_marks_framed(&p);
+    p.framed = p.turn || p.pad || p.surround.radius > 0 || ic_filters_framed(&p.filters) || ic_plan_marks_framed(&p);
     p.scale = plan_scale(&p);
     ic_plan_cost(&p);
     if ((rc = plan_check_result(&p, limits, e)) == IC_OK)

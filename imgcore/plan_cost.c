@@ -23,7 +23,8 @@
 #define MS_JPEG_ENCODE_PROG 14.0
 #define MS_PNG_ENCODE       11.0
 #define MS_WEBP_ENCODE      60.0 /* each step of effort adds a tenth */
-#define MS_BASE             0.3  /* a job of one pixel */
+#define MS_ROTATE           45.0 /* of the result */
+#define MS_BASE             0.3 /* a job of one pixel */
 
 #define KIB 1024ull
 
@@ -79,6 +80,11 @@ static double cost_resample(const struct ic_plan *p)
     return p->source.components * (MS_RESAMPLE * from + MS_RESAMPLED * plan_megapixels(p->scaled_w, p->scaled_h));
 }
 
+static double cost_rotate(const struct ic_plan *p)
+{
+    return p->angle != 0 ? MS_ROTATE * plan_megapixels(p->width, p->height) : 0.0;
+}
+
 static double cost_filters(const struct ic_plan *p)
 {
     return ic_filters_cost(&p->filters) * plan_megapixels(p->scaled_w, p->scaled_h);
@@ -121,7 +127,9 @@ static uint64_t memory_frame(const struct ic_plan *p)
 {
     uint64_t strips = ((uint64_t)p->scaled_w + p->width) * 4 * 16;
 
-    return strips + (p->framed ? (uint64_t)p->width * p->height * (p->alpha || p->source.alpha ? 4 : 3) : 0);
+    uint64_t frame = (uint64_t)p->width * p->height, upright = (uint64_t)p->scaled_w * p->scaled_h;
+
+    return strips + (p->framed ? (frame + (p->angle != 0 ? upright : 0)) * (p->alpha || p->source.alpha ? 4 : 3) : 0);
 }
 
 /* The encoder's working memory and the bytes it writes (a buffer that doubles is copied once more; PNG's, which holds
@@ -146,5 +154,5 @@ void ic_plan_cost(struct ic_plan *p)
 
     p->memory = memory_source(p) + memory_ring(p) + memory_frame(p) + memory_sink(p) + ic_plan_marks_memory(p) +
                 weights + 256 * KIB;
-    p->cost_ms = MS_BASE + cost_decode(p) + cost_resample(p) + cost_filters(p) + cost_encode(p);
+    p->cost_ms = MS_BASE + cost_decode(p) + cost_resample(p) + cost_rotate(p) + cost_filters(p) + cost_encode(p);
 }

@@ -381,7 +381,7 @@ def test_head_reports_errors(server):
         ("w=3&width=3", "option_repeated", "width", "w"),
         ("q=101", "option_range", "q", "1 to 100"),
         ("fit=zoom", "option_range", "fit", "cover"),
-        ("rotate=45", "option_malformed", "rotate", "not supported"),
+        ("rotate=400", "option_range", "rotate", "-360 to 360"),
         ("crop=1,2,3,4", "option_malformed", "crop", "rect=x,y,w,h"),
         ("rect=1,2,3,4&cx=1", "option_clash", "rect", "one of them"),
         ("preset=nope", "option_range", "preset", "nope"),
@@ -494,7 +494,7 @@ def test_the_option_table(get):
     assert "cover" in table["fit"]["values"] and table["fit"]["default"] == "inside"
     assert set(table["q"]) == {"name", "aliases", "type", "min", "max", "values", "default", "text"}
     for name in "h enlarge dpr gravity rect rotate autorotate flip flop format bg progressive lossless chroma effort " \
-                "filter-kernel fpx fpy strict v maxage preset".split():
+                "filter-kernel pad border radius fpx fpy strict v maxage preset".split():
         assert table[name]["text"], name
     assert "x-test" not in table
 

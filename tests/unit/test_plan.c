@@ -52,6 +52,16 @@ static struct ic_plan plan(const struct ic_recipe *r, struct ic_info info)
     return p;
 }
 
+static void refused(const struct ic_recipe *r, struct ic_info info, struct ic_limits l, enum ic_code code)
+{
+    struct ic_plan p = { .width = 77 };
+    struct ic_error e = { 0 };
+    ck_assert_int_eq(ic_plan(r, &info, &l, &p, &e), code);
+    ck_assert_int_eq(e.code, code);
+    ck_assert_uint_eq(p.width, 77); /* set on success only */
+    ck_assert_str_ne(e.text, "");
+}
+
 static void check_box(const struct ic_plan *p, double x0, double y0, double x1, double y1)
 {
     ck_assert_double_eq_tol(p->crop.x0, x0, 1e-9);
@@ -359,6 +369,79 @@ START_TEST(rotate_turns_the_padded_box)
 END_TEST
 
 static const struct {
+    double rotate;
+    bool flip, flop;
+    double angle; /* what the turn leaves */
+    bool swapped; /* by the turn */
+} rotations[] = {
+    { 30, 0, 0, 30, 0 },  { -30, 0, 0, -30, 0 },  { 44.9, 0, 0, 44.9, 0 }, { 45.5, 0, 0, -44.5, 1 },
+    { 100, 0, 0, 10, 1 }, { -100, 0, 0, -10, 1 }, { 170, 0, 0, -10, 0 },   { 359, 0, 0, -1, 0 },
+    { -360, 0, 0, 0, 0 }, { 270, 0, 0, 0, 1 },    { 30, 1, 0, -30, 0 },    { 30, 0, 1, -30, 0 },
+    { 30, 1, 1, 30, 0 },  { 100, 1, 0, -10, 1 },  { -90, 0, 1, 0, 1 },
+};
+
+START_TEST(rotation_is_a_turn_and_the_rest)
+{
+    struct ic_recipe r = recipe(80, 0);
+    r.rotate = rotations[_i].rotate;
+    r.flip = rotations[_i].flip;
+    r.flop = rotations[_i].flop;
+    struct ic_plan p = plan(&r, photo(400, 200));
+    ck_assert_double_eq_tol(p.angle, rotations[_i].angle, 1e-9);
+    ck_assert_int_eq((p.turn & IC_TURN_TRANSPOSE) != 0, rotations[_i].swapped);
+    ck_assert_uint_eq(p.scaled_w, 80);
+    ck_assert_int_eq(p.bare, p.angle != 0);
+    ck_assert(p.angle == 0 || (p.rgb && p.framed && p.pad));
+    double s = fabs(sin(r.rotate * M_PI / 180)), c = fabs(cos(r.rotate * M_PI / 180));
+    ck_assert_uint_eq(p.width, (uint32_t)floor(80 * c + 40 * s + 0.5));
+    ck_assert_uint_eq(p.height, (uint32_t)floor(80 * s + 40 * c + 0.5));
+}
+END_TEST
+
+START_TEST(what_is_put_round_adds_to_the_size)
+{
+    struct ic_recipe r = recipe(80, 0);
+    r.dpr = 1.5;
+    r.surround = (struct ic_surround){ { 1, 2, 3, 4 }, { 5, { 0, 0, 0, 255 } }, 7 };
+    struct ic_plan p = plan(&r, photo(400, 200));
+    ck_assert_uint_eq(p.width, 120 + 3 + 6 + 16);
+    ck_assert_uint_eq(p.height, 60 + 2 + 5 + 16);
+    ck_assert_uint_eq(p.place_x, 6 + 8);
+    ck_assert_uint_eq(p.place_y, 2 + 8);
+    ck_assert_double_eq(p.surround.radius, 11);
+    r.surround.radius = IC_RADIUS_MAX;
+    ck_assert_double_eq(plan(&r, photo(400, 200)).surround.radius, 83 / 2.0);
+    struct ic_limits l = limits;
+    l.max_side_out = 144;
+    refused(&r, photo(400, 200), l, IC_E_LIMIT);
+    /* beyond what 32 bits hold */
+    r.surround.pad[1] = 16384;
+    r.dpr = 8;
+    r.width = px(4294967295.0);
+    r.enlarge = true;
+    refused(&r, photo(400, 200), limits, IC_E_LIMIT);
+}
+END_TEST
+
+START_TEST(an_opaque_border_needs_no_alpha)
+{
+    struct ic_recipe r = recipe(80, 0);
+    struct ic_info info = photo(400, 200);
+    info.format = IC_FORMAT_PNG;
+    r.surround.border = (struct ic_border){ 5, { 1, 2, 3, 255 } };
+    ck_assert(!plan(&r, info).alpha);
+    r.surround.border.colour.a = 254;
+    ck_assert(plan(&r, info).alpha);
+    r.surround.border.width = 0;
+    ck_assert(!plan(&r, info).alpha);
+    r.surround.radius = 3;
+    ck_assert(plan(&r, info).alpha);
+    r.format = IC_FORMAT_JPEG;
+    ck_assert(!plan(&r, info).alpha);
+}
+END_TEST
+
+static const struct {
     uint32_t src, dst;
     int scale;
 } scales[] = {
@@ -446,16 +529,6 @@ START_TEST(background)
 }
 END_TEST
 
-static void refused(const struct ic_recipe *r, struct ic_info info, struct ic_limits l, enum ic_code code)
-{
-    struct ic_plan p = { .width = 77 };
-    struct ic_error e = { 0 };
-    ck_assert_int_eq(ic_plan(r, &info, &l, &p, &e), code);
-    ck_assert_int_eq(e.code, code);
-    ck_assert_uint_eq(p.width, 77); /* set on success only */
-    ck_assert_str_ne(e.text, "");
-}
-
 START_TEST(limits_hold)
 {
     struct ic_recipe r = recipe(100, 100);
@@ -520,10 +593,10 @@ END_TEST
 START_TEST(recipes_from_elsewhere_are_checked)
 {
     struct ic_recipe r;
-    for (int field = 0; field < 7; field++)
+    for (int field = 0; field < 6; field++)
         for (int bad = 0; bad < 2; bad++) {
             r = recipe(10, 10);
-            int *fields[] = { &r.fit, &r.gravity, &r.kernel, &r.format, &r.chroma, &r.effort, &r.rotate };
+            int *fields[] = { &r.fit, &r.gravity, &r.kernel, &r.format, &r.chroma, &r.effort };
             *fields[field] = bad ? -1 : 1000;
             refused(&r, photo(100, 100), limits, IC_E_PARAM);
         }
@@ -534,7 +607,18 @@ START_TEST(recipes_from_elsewhere_are_checked)
     r.focus_y = 1.5;
     refused(&r, photo(100, 100), limits, IC_E_PARAM);
     r = recipe(10, 10);
-    r.rotate = 45;
+    r.rotate = 360.5;
+    refused(&r, photo(100, 100), limits, IC_E_PARAM);
+    r.rotate = NAN;
+    refused(&r, photo(100, 100), limits, IC_E_PARAM);
+    r = recipe(10, 10);
+    r.surround.pad[2] = -1;
+    refused(&r, photo(100, 100), limits, IC_E_PARAM);
+    r = recipe(10, 10);
+    r.surround.border.width = 1 << 30;
+    refused(&r, photo(100, 100), limits, IC_E_PARAM);
+    r = recipe(10, 10);
+    r.surround.radius = NAN;
     refused(&r, photo(100, 100), limits, IC_E_PARAM);
 }
 END_TEST
@@ -554,6 +638,9 @@ int main(void)
     tcase_add_loop_test(t, rect_is_in_oriented_coordinates, 1, N(oriented));
     tcase_add_loop_test(t, turns_compose, 0, N(turns));
     tcase_add_test(t, rotate_turns_the_padded_box);
+    tcase_add_loop_test(t, rotation_is_a_turn_and_the_rest, 0, N(rotations));
+    tcase_add_test(t, what_is_put_round_adds_to_the_size);
+    tcase_add_test(t, an_opaque_border_needs_no_alpha);
     tcase_add_loop_test(t, shrink_on_load, 0, N(scales));
     tcase_add_test(t, shrink_counts_from_the_crop);
     tcase_add_test(t, encoder_defaults);

@@ -135,6 +135,19 @@ static const struct {
     /* turning */
     { "rotate=90", "rotate=90" },
     { "rot=180", "rotate=180" },
+    { "rotate=-12.50", "rotate=-12.5" },
+    { "rotate=0.0", "" },
+    { "pad=10", "pad=10,10,10,10" },
+    { "padding=1,2", "pad=1,2,1,2" },
+    { "pad=1,2,3", "pad=1,2,3,2" },
+    { "pad=1,2,3,4", "pad=1,2,3,4" },
+    { "pad=0", "" },
+    { "border=4", "border=4,000000ff" },
+    { "border=4,rgb(1,2,3)", "border=4,010203ff" },
+    { "border=0,red", "" },
+    { "radius=12", "radius=12" },
+    { "radius=max", "radius=max" },
+    { "radius=0", "" },
     { "ro=270", "rotate=270" },
     { "or=0", "" },
     { "autorotate=0", "autorotate=0" },
@@ -281,9 +294,20 @@ static const struct {
     { "cw=5", "rect", "option_clash", "cw and ch" },
     { "rect=1,2,3,4&cx=5", "rect", "option_clash", "one of them" },
     { "cw=0&ch=5", "cw", "option_range", "1 to 65535" },
-    { "rotate=45", "rotate", "option_malformed", "other angles are not supported" },
-    { "rotate=-90", "rotate", "option_malformed", "other angles are not supported" },
-    { "rotate=left", "rotate", "option_range", "0, 90, 180, 270" },
+    { "rotate=361", "rotate", "option_range", "-360 to 360" },
+    { "rotate=left", "rotate", "option_malformed", "a number" },
+    { "pad=1,2,3,4,5", "pad", "option_malformed", "top,right,bottom,left" },
+    { "pad=1,,3", "pad", "option_malformed", "top,right,bottom,left" },
+    { "pad=1,", "pad", "option_malformed", "top,right,bottom,left" },
+    { "pad=1.5", "pad", "option_malformed", "top,right,bottom,left" },
+    { "pad=-1", "pad", "option_range", "0 to 16384" },
+    { "pad=1,16385", "pad", "option_range", "0 to 16384" },
+    { "border=red", "border", "option_malformed", "pixels,colour" },
+    { "border=3,reddish", "border", "option_malformed", "pixels,colour" },
+    { "border=3,", "border", "option_malformed", "pixels,colour" },
+    { "border=16385", "border", "option_range", "0 to 16384" },
+    { "radius=round", "radius", "option_malformed", "or max" },
+    { "radius=-1", "radius", "option_range", "0 to 16384" },
     { "flip=x", "flip", "option_malformed", "h, v, hv" },
     { "format=gif", "format", "option_range", "jpeg, jpg, png, webp, auto, origin" },
     { "q=0", "q", "option_range", "1 to 100" },
@@ -372,7 +396,7 @@ START_TEST(fills_the_recipe)
     ck_assert(r->enlarge && !r->autorotate && r->progressive && r->lossless && r->strict && r->bg_given);
     ck_assert(r->dpr == 2 && r->rect[2].value == 30 && r->rect[0].unit == IC_UNIT_PX);
     ck_assert_int_eq(r->gravity, IC_NORTH);
-    ck_assert_int_eq(r->rotate, 90);
+    ck_assert_double_eq(r->rotate, 90);
     ck_assert_int_eq(r->format, IC_FORMAT_WEBP);
     ck_assert_int_eq(r->quality, 70);
     ck_assert_int_eq(r->chroma, IC_CHROMA_444);
