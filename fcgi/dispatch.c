@@ -202,7 +202,7 @@ static void take_birth(struct dispatch *d)
     struct ipc_born b;
     int socket, pidfd, memfd;
     if (ipc_recv_born(d->spawner, &b, &socket, &pidfd, &memfd)) {
-        pool_born(d->pool, b.index, socket, pidfd, memfd);
+        pool_born(d->pool, &b, socket, pidfd, memfd);
         return;
     }
     if (errno == EAGAIN || errno == EPROTO) /* nothing, or a message cut short for want of descriptors */
@@ -354,4 +354,9 @@ void dispatch_write_end(struct dispatch *d)
 bool dispatch_draining(struct dispatch *d)
 {
     return atomic_load(&d->h.draining);
+}
+
+int dispatch_connections(struct dispatch *d)
+{
+    return handoff_conns(&d->h);
 }

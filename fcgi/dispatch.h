@@ -50,6 +50,7 @@ bool dispatch_write_begin(struct dispatch *d);
 void dispatch_write_end(struct dispatch *d);
 
 bool dispatch_draining(struct dispatch *d);
+int dispatch_connections(struct dispatch *d); /* open ones, at work or waiting */
 
 /* The gateway process from fork to exit: threads, dispatcher, drain on SIGTERM. spawner is the SEQPACKET socket on
  * which births arrive (-1: none, workers = 0). Returns the exit status. */

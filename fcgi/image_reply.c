@@ -93,6 +93,7 @@ bool image_reply_plan(struct request *rq, const struct query *q, struct image_re
     const struct config *c = rq->gw->cfg;
     struct ic_limits limits = config_limits(c);
     struct ic_error e = { 0 };
+    rq->log.in = im->info.format;
     im->recipe = q->recipe;
     if (q->format_auto)
         im->recipe.format = negotiate_format(request_param(rq, "HTTP_ACCEPT"), im->info.alpha);

@@ -13,11 +13,13 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/eventfd.h>
 #include <sys/pidfd.h>
 #include <unistd.h>
 
 #include "clock.h"
+#include "stats.h"
 
 #define POOL_JOB_MS     50.0 /* expected of a job before any was measured */
 #define POOL_REBIRTH_MS 1000 /* a death counts as survived for so long: the next worker is on its way */
@@ -43,6 +45,8 @@ static struct worker *pool_inline_worker(const struct config *c)
     if (!w)
         return NULL;
     w->socket = w->pidfd = w->memfd = -1;
+    w->pid = getpid();
+    w->born_ms = clock_ms();
     w->engine = ic_engine_create(&limits);
     if (w->engine && mailbox_map(&w->box, -1, (size_t)c->max_body, (size_t)c->max_result))
         return w;
@@ -67,6 +71,7 @@ struct pool *pool_create(const struct config *c)
     p->job_ms = POOL_JOB_MS;
     p->last_death_ms = clock_ms() - POOL_REBIRTH_MS; /* none yet */
     pthread_mutex_init(&p->lock, NULL);
+    TAILQ_INIT(&p->all);
     for (int i = 0; i < POOL_LANES; i++)
         TAILQ_INIT(&p->waiters[i]);
     if (c->workers > 0)
@@ -77,6 +82,7 @@ struct pool *pool_create(const struct config *c)
         return NULL;
     }
     p->alive = p->idle_n = 1;
+    TAILQ_INSERT_TAIL(&p->all, p->idle, all);
     return p;
 }
 
@@ -116,6 +122,7 @@ static struct pool_waiter *pool_next_waiter(struct pool *p)
             continue;
         TAILQ_REMOVE(&p->waiters[i], w, at);
         p->waiting--;
+        p->lane_waiting[i]--;
         return w;
     }
     return NULL;
@@ -139,7 +146,7 @@ static void pool_place(struct pool *p, struct worker *w)
 void pool_give(struct pool *p, struct worker *w)
 {
     if (p->worker_jobs > 0 && w->jobs >= p->worker_jobs) {
-        pool_bury(p, w);
+        pool_bury(p, w, "quota");
         return;
     }
     pthread_mutex_lock(&p->lock);
@@ -147,8 +154,12 @@ void pool_give(struct pool *p, struct worker *w)
     pthread_mutex_unlock(&p->lock);
 }
 
-void pool_bury(struct pool *p, struct worker *w)
+void pool_bury(struct pool *p, struct worker *w, const char *reason)
 {
+    stats_add(STATS_RESTARTS, 1, reason, NULL);
+    pthread_mutex_lock(&p->lock);
+    TAILQ_REMOVE(&p->all, w, all);
+    pthread_mutex_unlock(&p->lock);
     pool_free_worker(w);
     pthread_mutex_lock(&p->lock);
     p->alive--;
@@ -156,10 +167,10 @@ void pool_bury(struct pool *p, struct worker *w)
     pthread_mutex_unlock(&p->lock);
 }
 
-void pool_kill(struct pool *p, struct worker *w)
+void pool_kill(struct pool *p, struct worker *w, const char *reason)
 {
     pidfd_send_signal(w->pidfd, SIGKILL, NULL, 0); /* by descriptor: never another process with its number */
-    pool_bury(p, w);
+    pool_bury(p, w, reason);
 }
 
 /* Death in idleness. */
@@ -190,19 +201,22 @@ static void pool_sweep(struct pool *p)
     pthread_mutex_unlock(&p->lock);
     for (struct worker *next; dead; dead = next) {
         next = dead->next;
-        pool_kill(p, dead);
+        pool_kill(p, dead, "idle");
     }
 }
 
-void pool_born(struct pool *p, int index, int socket, int pidfd, int memfd)
+void pool_born(struct pool *p, const struct ipc_born *b, int socket, int pidfd, int memfd)
 {
     pool_sweep(p); /* its predecessor may have died unnoticed */
     struct worker *w = calloc(1, sizeof *w);
     if (w)
-        *w = (struct worker){ .index = index, .socket = socket, .pidfd = pidfd, .memfd = memfd };
+        *w = (struct worker){
+            .index = b->index, .pid = b->pid, .born_ms = clock_ms(), .socket = socket, .pidfd = pidfd, .memfd = memfd
+        };
     if (w && mailbox_map(&w->box, memfd, p->in_size, p->out_size)) {
         pthread_mutex_lock(&p->lock);
         p->alive++;
+        TAILQ_INSERT_TAIL(&p->all, w, all);
         pool_place(p, w);
         pthread_mutex_unlock(&p->lock);
         return;
@@ -244,6 +258,7 @@ static void pool_leave_list(struct pool *p, struct pool_waiter *me, enum pool_la
     if (!got) {
         TAILQ_REMOVE(&p->waiters[lane], me, at);
         p->waiting--;
+        p->lane_waiting[lane]--;
     } else {
         pool_place(p, got);
     }
@@ -261,6 +276,7 @@ static bool pool_take_or_queue(struct pool *p, struct pool_waiter *me, enum pool
         p->idle_n--;
     } else if (me) {
         p->waiting++;
+        p->lane_waiting[lane]++;
         if (again)
             TAILQ_INSERT_HEAD(&p->waiters[lane], me, at);
         else
@@ -301,23 +317,54 @@ struct worker *pool_take(struct pool *p, const struct pool_job *j, enum pool_lan
         struct worker *w = pool_take_any(p, j, lane, again, why);
         if (!w || pool_lives(w))
             return w;
-        pool_kill(p, w); /* it died while idle: nobody's job was lost, so nobody hears of it */
+        pool_kill(p, w, "idle"); /* it died while idle: nobody's job was lost, so nobody hears of it */
         again = true;
     }
 }
 
 /* Its state. */
 
+const char *pool_lane_name(enum pool_lane lane)
+{
+    static const char *const names[POOL_LANES] = { "interactive", "upload", "batch" };
+    return names[lane];
+}
+
+int pool_list(struct pool *p, struct pool_worker *out, int n)
+{
+    int found = 0;
+    const struct worker *w;
+    pthread_mutex_lock(&p->lock);
+    TAILQ_FOREACH(w, &p->all, all)
+    {
+        if (found == n)
+            break;
+        struct pool_worker *o = &out[found++];
+        *o = (struct pool_worker){ .index = w->index,
+                                   .pid = w->pid,
+                                   .jobs = w->jobs,
+                                   .born_ms = w->born_ms,
+                                   .busy = w->busy,
+                                   .since_ms = w->since_ms,
+                                   .cost_ms = w->cost_ms };
+        memcpy(o->what, w->what, sizeof o->what);
+    }
+    pthread_mutex_unlock(&p->lock);
+    return found;
+}
+
 struct pool_state pool_state(struct pool *p)
 {
     pool_sweep(p);
     pthread_mutex_lock(&p->lock);
     struct pool_state s = { .workers = p->alive,
+                            .alive = p->alive,
                             .idle = p->idle_n,
                             .waiting = p->waiting,
                             .admitted = p->admitted,
                             .bytes = p->bytes,
                             .bytes_max = p->bytes_max };
+    memcpy(s.lane_waiting, p->lane_waiting, sizeof s.lane_waiting);
     /* With one worker a crash, or worker_jobs = 1, must not make the node unready for the 0.3 ms of a birth. */
     if (s.workers == 0 && clock_ms() - p->last_death_ms < POOL_REBIRTH_MS)
         s.workers = 1;

@@ -10,8 +10,13 @@
 
 #include "config.h"
 #include "job.h"
+#include "process.h"
+
+#define POOL_LANES 3
 
 enum pool_lane { LANE_INTERACTIVE, LANE_UPLOAD, LANE_BATCH };
+
+const char *pool_lane_name(enum pool_lane lane); /* "interactive": in metrics and logs */
 
 struct pool;
 
@@ -26,7 +31,7 @@ struct pool *pool_create(const struct config *c); /* NULL: out of memory */
 void pool_free(struct pool *p);                   /* no thread may be inside */
 
 /* A worker was born: takes over the three descriptors. */
-void pool_born(struct pool *p, int index, int socket, int pidfd, int memfd);
+void pool_born(struct pool *p, const struct ipc_born *b, int socket, int pidfd, int memfd);
 
 /* A place in the queue and `bytes` of the memory budget, before any body is read.
  * false: nothing is held, e is IC_E_BUSY with a sentence, *retry_after_s (>= 1) the predicted drain. Never blocks. */
@@ -66,10 +71,28 @@ enum ic_code pool_run(struct pool_ticket *t, struct pool_job *j, struct ic_error
 
 /* For /readyz, /status and logs. */
 struct pool_state {
-    int workers, idle, waiting, admitted;
+    int workers; /* alive, or about to be */
+    int alive, idle, waiting, admitted;
+    int lane_waiting[POOL_LANES];
+    double lane_cost_ms[POOL_LANES]; /* predicted work of those admitted and not at work yet */
+    double running_ms;               /* and what is left of those at work */
     size_t bytes, bytes_max;
 };
 struct pool_state pool_state(struct pool *p);
+
+/* A worker as /status shows it. */
+struct pool_worker {
+    int index;
+    pid_t pid;
+    int64_t jobs, born_ms;
+    bool busy;
+    /* of the job at hand */
+    int64_t since_ms;
+    double cost_ms;
+    char what[64];
+};
+/* Up to n of them; returns how many. */
+int pool_list(struct pool *p, struct pool_worker *out, int n);
 
 /* Refuses everything from now on; those admitted go on. */
 void pool_drain(struct pool *p);

@@ -7,6 +7,8 @@
 
 #include <math.h>
 
+#include "stats.h"
+
 #define POOL_SMOOTH 8.0 /* jobs that the moving average remembers, about */
 
 /* Milliseconds until those ahead are done. Lock held. */
@@ -39,27 +41,43 @@ void pool_took(struct pool *p, double ms)
     pthread_mutex_unlock(&p->lock);
 }
 
+/* Why a request is refused: a word for the metrics, a sentence for the client. */
+struct pool_refusal {
+    const char *reason, *text;
+};
+static const struct pool_refusal refused_drain = { "draining", "this instance is shutting down" },
+                                 refused_queue = { "queue", "the queue is full" },
+                                 refused_uploads = { "uploads", "the queue is full of uploads" },
+                                 refused_bytes = { "memory", "the memory for requests in flight is used up" },
+                                 refused_late = { "deadline", "the queue takes longer than the deadline" };
+
 /* Why not, or NULL. Lock held. */
-static const char *pool_refusal(const struct pool *p, enum pool_lane lane, size_t bytes)
+static const struct pool_refusal *pool_refusal(const struct pool *p, enum pool_lane lane, size_t bytes)
 {
     if (p->draining)
-        return "this instance is shutting down";
+        return &refused_drain;
     if (p->admitted >= p->places)
-        return "the queue is full";
+        return &refused_queue;
     if (lane != LANE_INTERACTIVE && p->bodies >= p->places_bodies)
-        return "the queue is full of uploads";
+        return &refused_uploads;
     if (bytes > p->bytes_max - p->bytes)
-        return "the memory for requests in flight is used up";
+        return &refused_bytes;
     if (pool_predict_ms(p) > (double)p->deadline_ms)
-        return "the queue takes longer than the deadline";
+        return &refused_late;
     return NULL;
+}
+
+static bool pool_refuse(const struct pool_refusal *why, struct ic_error *e)
+{
+    stats_add(STATS_REJECTED, 1, why->reason, NULL);
+    return ic_fail(e, IC_E_BUSY, "%s", why->text) == IC_OK;
 }
 
 bool pool_admit(struct pool *p, enum pool_lane lane, size_t bytes, struct pool_ticket *t, int *retry_after_s,
                 struct ic_error *e)
 {
     pthread_mutex_lock(&p->lock);
-    const char *refusal = pool_refusal(p, lane, bytes);
+    const struct pool_refusal *refusal = pool_refusal(p, lane, bytes);
     if (!refusal) {
         p->admitted++;
         p->bodies += lane != LANE_INTERACTIVE;
@@ -69,7 +87,7 @@ bool pool_admit(struct pool *p, enum pool_lane lane, size_t bytes, struct pool_t
     }
     pthread_mutex_unlock(&p->lock);
     if (refusal)
-        return ic_fail(e, IC_E_BUSY, "%s", refusal) == IC_OK;
+        return pool_refuse(refusal, e);
     *t = (struct pool_ticket){ .pool = p, .lane = lane, .bytes = bytes, .placed = true };
     return true;
 }

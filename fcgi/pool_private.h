@@ -9,18 +9,25 @@
 #include "pool.h"
 #include "process.h"
 
-#define POOL_LANES 3
-
 /* One birth. Owned by the idle list, or by the one thread that leased it; freed at death, and nothing of it (object,
  * descriptors, mailbox) serves another worker. */
 struct worker {
     int index;
+    pid_t pid;
+    int64_t born_ms;
     int socket, pidfd, memfd; /* owned; -1 where jobs run in this process */
     struct mailbox box;
     struct ic_engine *engine; /* owned; NULL: a process of its own */
     int64_t jobs;
-    struct worker *next;
+    struct worker *next; /* in the idle list */
+    /* guarded by the pool's lock: what it works on, for predictions and /status */
+    TAILQ_ENTRY(worker) all;
+    bool busy;
+    int64_t since_ms;
+    double cost_ms;
+    char what[64];
 };
+TAILQ_HEAD(pool_workers, worker);
 
 /* A thread in pool_take. On its stack; in a list until `got` is set or it leaves. */
 struct pool_waiter {
@@ -39,6 +46,8 @@ struct pool {
     pthread_mutex_t lock; /* guards everything below; held for a few lines, never across a wait or a close */
     struct worker *idle;  /* the last used one first: its caches are warm. Not empty: nobody waits */
     struct pool_waiters waiters[POOL_LANES];
+    struct pool_workers all; /* every one alive, whoever has it */
+    int lane_waiting[POOL_LANES];
     int alive, idle_n, waiting, admitted, bodies;
     int64_t last_death_ms;
     size_t bytes;
@@ -52,8 +61,9 @@ struct pool {
  * IC_E_GONE. again: the caller had waited before and got a dead one, so it goes first. */
 struct worker *pool_take(struct pool *p, const struct pool_job *j, enum pool_lane lane, bool again, enum ic_code *why);
 void pool_give(struct pool *p, struct worker *w); /* to the next who waits, or idle; or to its end after worker_jobs */
-void pool_bury(struct pool *p, struct worker *w); /* it is dead, or may end in its own time */
-void pool_kill(struct pool *p, struct worker *w); /* and buries it */
+/* It is dead, or may end in its own time. reason: a word for the metrics. */
+void pool_bury(struct pool *p, struct worker *w, const char *reason);
+void pool_kill(struct pool *p, struct worker *w, const char *reason); /* and buries it */
 
 void pool_took(struct pool *p, double ms); /* a job's time, for predictions */
 int pool_retry_after_s(struct pool *p);    /* predicted drain; lock not held */

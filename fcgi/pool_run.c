@@ -205,10 +205,11 @@ static void pool_finish(struct pool *p, struct pool_run *r, enum pool_end end)
         pool_give(p, r->w);
         return;
     }
+    const char *reason = r->code == IC_E_DEADLINE ? "deadline" : r->code == IC_E_GONE ? "client" : "crash";
     if (end == POOL_KILL)
-        pool_kill(p, r->w);
+        pool_kill(p, r->w, reason);
     else
-        pool_bury(p, r->w);
+        pool_bury(p, r->w, end == POOL_UNREAD ? "idle" : reason);
 }
 
 /* With a worker in hand. false: it died without having seen the job, take another. */

@@ -2,6 +2,8 @@
 #ifndef PROCESS_H
 #define PROCESS_H
 
+#include <sys/types.h>
+
 #include "config.h"
 
 /* spawner.c: the first process. Forks the gateway, then workers; reaps, writes obituaries, gives birth again with a
@@ -19,6 +21,7 @@ const char *sandbox_enter(const struct config *c);
 /* ipc.c: messages with descriptors over SEQPACKET. */
 struct ipc_born {
     int index;
+    pid_t pid;
 };
 /* Never blocks; the descriptors stay the caller's. false: errno, EAGAIN where the reader is far behind. */
 bool ipc_send_born(int to, const struct ipc_born *b, int socket, int pidfd, int memfd);

@@ -231,6 +231,7 @@ enum request_end request_serve(struct gateway *g, struct conn *c)
     bool sent = answer(&rq, &a);
     enum request_end end = finish(&rq, sent);
     access_log(&rq, &a);
+    account_request(&rq, &a);
     reply_free(&a);
     release(&rq, copy);
     return end;

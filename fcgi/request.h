@@ -70,4 +70,7 @@ void request_free_body(struct request *rq);
 /* The access line, and a second one for a slow request. */
 void access_log(const struct request *rq, const struct reply *a);
 
+/* account.c: what an ended request adds to the metrics. */
+void account_request(const struct request *rq, const struct reply *a);
+
 #endif

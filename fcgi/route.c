@@ -14,6 +14,7 @@ static const struct route {
     { "/api/images/renditions", api_renditions },
     { "/api/options", api_options },
     { "/healthz", api_healthz },
+    { "/metrics", api_metrics },
     { "/readyz", api_readyz },
 };
 
@@ -44,5 +45,6 @@ void route_request(struct request *rq, struct reply *a)
         }
     reply_problem(a, 404, "no_such_endpoint",
                   "no endpoint has this URL; there are GET /img/{path}, GET /img/{options}/{path}, "
-                  "POST /api/images/process, POST /api/images/renditions, GET /api/options, GET /healthz, GET /readyz");
+                  "POST /api/images/process, POST /api/images/renditions, GET /api/options, GET /healthz, GET /readyz, "
+                  "GET /metrics");
 }

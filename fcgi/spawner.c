@@ -28,6 +28,7 @@
 #include "clock.h"
 #include "dispatch.h"
 #include "log.h"
+#include "stats.h"
 
 #define SPAWNER_YOUNG_MS     1000 /* dying younger, without having done anything, is a sign of a crash loop */
 #define SPAWNER_BRAKE_MS     10   /* the first pause; doubles */
@@ -99,6 +100,7 @@ _Noreturn static void spawner_be_gateway(const struct spawner *s, pid_t parent, 
 _Noreturn static void spawner_be_worker(const struct spawner *s, pid_t parent, int number, const int fds[3])
 {
     spawner_child(parent, true);
+    stats_leave();
     int high[3];
     for (int i = 0; i < 3; i++)
         high[i] = fcntl(fds[i], F_DUPFD, 16); /* out of the way of each other's places */
@@ -174,7 +176,7 @@ static const char *spawner_fork_worker(struct spawner *s, int k, const int pair[
     int pidfd = pidfd_open(pid, 0);
     if (pidfd < 0)
         return "pidfd";
-    bool told = ipc_send_born(s->to_gateway, &(struct ipc_born){ .index = k + 1 }, pair[0], pidfd, memfd);
+    bool told = ipc_send_born(s->to_gateway, &(struct ipc_born){ .index = k + 1, .pid = pid }, pair[0], pidfd, memfd);
     close(pidfd);
     return told ? NULL : "telling the gateway";
 }
@@ -384,6 +386,7 @@ int spawner_run(const struct config *c, int listen_fd)
     s.workers = calloc((size_t)s.n + 1, sizeof *s.workers);
     s.signals = spawner_signalfd();
     log_role("spawner");
+    stats_share();
     if (!s.workers || s.signals < 0) {
         log_line(LOG_LV_ERROR, "event=start error=\"%s\"", strerror(errno));
         free(s.workers);

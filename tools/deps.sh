@@ -14,7 +14,7 @@ build=(gcc libc6-dev make pkg-config binutils libfcgi-dev libjpeg62-turbo-dev li
     libarchive-dev)
 run=(nginx curl mate-backgrounds)
 tests=(check python3 python3-numpy python3-pytest python3-pil python3-selenium chromium chromium-driver libjpeg-turbo-progs webp
-    valgrind)
+    prometheus valgrind)
 bench=(libvips-dev python3 python3-numpy python3-pil libjpeg-turbo-progs mate-backgrounds)
 dev=(clang libclang-rt-dev clang-format shellcheck)
 qemu=(qemu-user gcc-aarch64-linux-gnu)

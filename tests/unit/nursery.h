@@ -171,7 +171,7 @@ static inline pid_t nursery_bear(const struct config *c, int to, int index)
         nursery_worker(c, parent, pair[1], memfd);
     }
     int pidfd = pidfd_open(pid, 0);
-    if (!ipc_send_born(to, &(struct ipc_born){ .index = index }, pair[0], pidfd, memfd))
+    if (!ipc_send_born(to, &(struct ipc_born){ .index = index, .pid = pid }, pair[0], pidfd, memfd))
         _exit(0);
     close(pidfd);
     close(memfd);
@@ -195,7 +195,7 @@ static inline void *nursery_receive(void *ctx)
     struct ipc_born b;
     int socket, pidfd, memfd;
     while (ipc_recv_born(n->births, &b, &socket, &pidfd, &memfd))
-        pool_born(n->pool, b.index, socket, pidfd, memfd);
+        pool_born(n->pool, &b, socket, pidfd, memfd);
     return NULL;
 }
 

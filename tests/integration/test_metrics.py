@@ -1,0 +1,68 @@
+"""GET /metrics: judged by Prometheus's own linter, and true."""
+
+import re
+import subprocess
+
+from client import http
+
+
+def metrics(p):
+    a = http("GET", f"{p.url}/metrics")
+    assert (a.status, a.headers["Content-Type"]) == (200, "text/plain; version=0.0.4; charset=utf-8")
+    return a.body.decode()
+
+
+def value(text, series):
+    """Of one series, 0 where it is missing."""
+    found = re.search(rf"^{re.escape(series)} (\S+)$", text, re.M)
+    return float(found.group(1)) if found else 0.0
+
+
+def test_promtool_has_no_complaint(pixpool):
+    http("GET", f"{pixpool.url}/img/photo.jpg?w=50")
+    http("GET", f"{pixpool.url}/img/nothing.jpg")
+    r = subprocess.run(["promtool", "check", "metrics"], input=metrics(pixpool), text=True, capture_output=True)
+    assert (r.returncode, r.stdout + r.stderr) == (0, "")
+
+
+def test_requests_are_counted_where_they_belong(start_pixpool):
+    p = start_pixpool(workers=1)
+    before = metrics(p)
+    for i in range(3):
+        a = http("GET", f"{p.url}/img/photo.jpg?w={50 + i}")
+    http("GET", f"{p.url}/img/photo.jpg?w=50", headers={"If-None-Match": http("HEAD", a_url(p)).headers["ETag"]})
+    http("GET", f"{p.url}/img/nothing.jpg?w=1")
+    body = (p.root / "photo.jpg").read_bytes()
+    http("POST", f"{p.url}/api/images/process?w=20", body, {"Content-Type": "image/jpeg"})
+    http("POST", f"{p.url}/api/images/process?w=20", b"\x89PNG\r\n\x1a\n no", {"Content-Type": "image/png"})
+    after = metrics(p)
+
+    def grown(series):
+        return value(after, series) - value(before, series)
+
+    assert grown('pixpool_requests_total{route="img",status="200"}') == 4  # and one HEAD
+    assert grown('pixpool_requests_total{route="img",status="304"}') == 1
+    assert grown('pixpool_requests_total{route="img",status="404"}') == 1
+    assert grown('pixpool_requests_total{route="process",status="200"}') == 1
+    assert grown('pixpool_cache_hits_total{kind="not_modified"}') == 1
+    assert grown("pixpool_request_duration_seconds_count") == 9  # the first /metrics is one of them
+    assert grown('pixpool_stage_duration_seconds_count{stage="decode"}') == 4
+    assert sum(float(v) for v in re.findall(r"^pixpool_decode_errors_total\S* (\S+)$", after, re.M)) == 1
+    assert grown("pixpool_bytes_in_total") == len(body) + 11
+    assert grown("pixpool_bytes_out_total") > len(a.body)
+    assert value(after, 'pixpool_workers{state="idle"}') == 1
+    assert value(after, 'pixpool_queue_depth{lane="interactive"}') == 0
+    for process in ("spawner", "gateway", "workers"):
+        assert value(after, f'pixpool_resident_bytes{{process="{process}"}}') > 1e6
+
+
+def a_url(p):
+    return f"{p.url}/img/photo.jpg?w=50"
+
+
+def test_crashes_and_their_gateway_are_not_forgotten(start_pixpool):
+    """A counter that went back with every death would tell nothing about deaths."""
+    p = start_pixpool(test_build=True, workers=1)
+    crash = f"{p.url}/img/photo.jpg?x-test=crash&v="
+    assert [http("GET", crash + str(i)).status for i in range(3)] == [500] * 3
+    assert value(metrics(p), 'pixpool_worker_restarts_total{reason="crash"}') == 3
