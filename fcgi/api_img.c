@@ -199,7 +199,7 @@ static void answer(struct img *g, struct request *rq, struct reply *a)
     if (rq->head)
         image_reply_head(&im, a);
     else
-        image_reply_run(rq, &im, in, a);
+        image_reply_run(rq, &im, g->etag, in, a);
 }
 
 void api_img(struct request *rq, const char *path, struct reply *a)

@@ -29,10 +29,16 @@ size_t image_reply_reserve(const struct ic_plan *p, size_t max_result);
  * from the header is refused here, before admission. false: a holds the error. */
 bool image_reply_plan(struct request *rq, const struct query *q, struct image_reply *im, struct reply *a);
 
+/* What the pool shall expect of it. */
+struct pool_forecast image_reply_forecast(const struct image_reply *im);
+
 /* HEAD, from the plan alone. */
 void image_reply_head(const struct image_reply *im, struct reply *a);
 
-/* Runs the job and fills a with the image or the error. Needs rq->ticket; headers that a holds are kept on success. */
-void image_reply_run(struct request *rq, const struct image_reply *im, struct pool_input in, struct reply *a);
+/* Runs the job and fills a with the image or the error. Needs rq->ticket; headers that a holds are kept on success.
+ * key: requests with the same key get the same bytes, so that one job may answer all that are in flight; NULL: this one
+ * is its own. */
+void image_reply_run(struct request *rq, const struct image_reply *im, const char *key, struct pool_input in,
+                     struct reply *a);
 
 #endif

@@ -70,6 +70,7 @@ struct pool *pool_create(const struct config *c)
     p->deadline_ms = c->deadline_ms;
     p->job_ms = POOL_JOB_MS;
     p->last_death_ms = clock_ms() - POOL_REBIRTH_MS; /* none yet */
+    p->interactive_ms = INT64_MIN / 2;
     pthread_mutex_init(&p->lock, NULL);
     TAILQ_INIT(&p->all);
     for (int i = 0; i < POOL_LANES; i++)
@@ -113,34 +114,26 @@ void pool_free(struct pool *p)
 
 /* Giving. */
 
-/* The next who waits: by lane, then by arrival. */
-static struct pool_waiter *pool_next_waiter(struct pool *p)
+/* Lock held. Idle workers to those who wait, as far as they may have them. The wake-up is written under the lock: once
+ * it is released, a waiter that timed out at this moment may see its worker, return, and close the eventfd. */
+static void pool_match(struct pool *p)
 {
-    for (int i = 0; i < POOL_LANES; i++) {
-        struct pool_waiter *w = TAILQ_FIRST(&p->waiters[i]);
-        if (!w)
-            continue;
-        TAILQ_REMOVE(&p->waiters[i], w, at);
-        p->waiting--;
-        p->lane_waiting[i]--;
-        return w;
+    struct pool_waiter *next;
+    while (p->idle && (next = pool_next_waiter(p)) != NULL) {
+        next->got = p->idle;
+        p->idle = p->idle->next;
+        p->idle_n--;
+        eventfd_write(next->wake, 1);
     }
-    return NULL;
 }
 
-/* Lock held. The wake-up is written under the lock: once it is released, a waiter that timed out at this moment may
- * see its worker, return, and close the eventfd. */
+/* Lock held. */
 static void pool_place(struct pool *p, struct worker *w)
 {
-    struct pool_waiter *next = pool_next_waiter(p);
-    if (next) {
-        next->got = w;
-        eventfd_write(next->wake, 1);
-        return;
-    }
     w->next = p->idle;
     p->idle = w;
     p->idle_n++;
+    pool_match(p);
 }
 
 void pool_give(struct pool *p, struct worker *w)
@@ -235,18 +228,35 @@ int pool_timeout_ms(int64_t deadline_ms)
     return left < 0 ? 0 : left > 60000 ? 60000 : (int)left;
 }
 
-/* Until a worker is in hand, the client leaves, or the deadline passes. */
-static enum ic_code pool_wait(const struct pool_waiter *me, const struct pool_job *j)
+/* Nobody tells a batch that the second is over for which a worker was kept from it. */
+#define POOL_BATCH_LOOK_MS 200
+
+static int pool_wait_ms(const struct pool *p, const struct pool_job *j, enum pool_lane lane)
 {
+    int ms = pool_timeout_ms(j->deadline_ms);
+    return lane == LANE_BATCH && p->workers > 2 && ms > POOL_BATCH_LOOK_MS ? POOL_BATCH_LOOK_MS : ms;
+}
+
+/* Until a worker is in hand, the client leaves, or the deadline passes. */
+static enum ic_code pool_wait(struct pool *p, const struct pool_waiter *me, const struct pool_job *j,
+                              enum pool_lane lane)
+{
+    int client = j->client;
     for (;;) {
-        struct pollfd f[2] = { { .fd = me->wake, .events = POLLIN }, { .fd = j->client, .events = POLLRDHUP } };
-        int n = poll(f, 2, pool_timeout_ms(j->deadline_ms));
+        struct pollfd f[2] = { { .fd = me->wake, .events = POLLIN }, { .fd = client, .events = POLLRDHUP } };
+        int n = poll(f, 2, pool_wait_ms(p, j, lane));
         if (n > 0 && f[0].revents)
             return IC_OK;
-        if (n > 0 && f[1].revents)
-            return IC_E_GONE;
+        if (n > 0 && f[1].revents) {
+            if (!j->wanted || !j->wanted(j->ctx))
+                return IC_E_GONE;
+            client = -1;
+        }
         if (clock_ms() >= j->deadline_ms)
             return IC_E_BUSY;
+        pthread_mutex_lock(&p->lock);
+        pool_match(p);
+        pthread_mutex_unlock(&p->lock);
     }
 }
 
@@ -254,14 +264,10 @@ static enum ic_code pool_wait(const struct pool_waiter *me, const struct pool_jo
 static void pool_leave_list(struct pool *p, struct pool_waiter *me, enum pool_lane lane)
 {
     pthread_mutex_lock(&p->lock);
-    struct worker *got = me->got;
-    if (!got) {
-        TAILQ_REMOVE(&p->waiters[lane], me, at);
-        p->waiting--;
-        p->lane_waiting[lane]--;
-    } else {
-        pool_place(p, got);
-    }
+    if (me->got)
+        pool_place(p, me->got);
+    else
+        pool_quit_lane(p, me, lane);
     pthread_mutex_unlock(&p->lock);
 }
 
@@ -270,17 +276,16 @@ static bool pool_take_or_queue(struct pool *p, struct pool_waiter *me, enum pool
                                struct worker **w)
 {
     pthread_mutex_lock(&p->lock);
-    *w = p->idle;
-    if (*w) {
+    *w = NULL;
+    if (lane == LANE_INTERACTIVE)
+        p->interactive_ms = clock_ms();
+    if (pool_may_take(p, lane)) {
+        *w = p->idle;
         p->idle = (*w)->next;
         p->idle_n--;
-    } else if (me) {
-        p->waiting++;
-        p->lane_waiting[lane]++;
-        if (again)
-            TAILQ_INSERT_HEAD(&p->waiters[lane], me, at);
-        else
-            TAILQ_INSERT_TAIL(&p->waiters[lane], me, at);
+        pool_charge(p, lane, me->cost_ms);
+    } else if (me->wake >= 0) {
+        pool_enter_lane(p, me, lane, again);
     }
     pthread_mutex_unlock(&p->lock);
     return *w != NULL;
@@ -290,14 +295,15 @@ static struct worker *pool_take_any(struct pool *p, const struct pool_job *j, en
                                     enum ic_code *why)
 {
     struct worker *w;
-    if (pool_take_or_queue(p, NULL, lane, again, &w)) /* the common case needs no eventfd */
+    struct pool_waiter me = { .wake = -1, .cost_ms = j->cost_ms };
+    if (pool_take_or_queue(p, &me, lane, again, &w)) /* the common case needs no eventfd */
         return w;
-    struct pool_waiter me = { .wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK) };
+    me.wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     *why = IC_E_BUSY;
     if (me.wake < 0)
         return NULL;
     if (!pool_take_or_queue(p, &me, lane, again, &w)) {
-        *why = pool_wait(&me, j);
+        *why = pool_wait(p, &me, j, lane);
         if (*why != IC_OK) {
             pool_leave_list(p, &me, lane);
         } else {
@@ -365,6 +371,8 @@ struct pool_state pool_state(struct pool *p)
                             .bytes = p->bytes,
                             .bytes_max = p->bytes_max };
     memcpy(s.lane_waiting, p->lane_waiting, sizeof s.lane_waiting);
+    memcpy(s.lane_cost_ms, p->lane_cost_ms, sizeof s.lane_cost_ms);
+    s.running_ms = pool_running_ms(p);
     /* With one worker a crash, or worker_jobs = 1, must not make the node unready for the 0.3 ms of a birth. */
     if (s.workers == 0 && clock_ms() - p->last_death_ms < POOL_REBIRTH_MS)
         s.workers = 1;

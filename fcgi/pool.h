@@ -23,8 +23,15 @@ struct pool;
 struct pool_ticket {
     struct pool *pool; /* NULL: holds nothing */
     enum pool_lane lane;
-    size_t bytes; /* of the memory budget */
-    bool placed;  /* still holds its place */
+    size_t bytes;   /* of the memory budget */
+    bool placed;    /* still holds its place */
+    double cost_ms; /* predicted work that is still to begin; counts as an average job's until pool_price */
+};
+
+/* What a plan predicts of a job. The pool corrects it by what jobs from this format to that one lately took. */
+struct pool_forecast {
+    double cost_ms; /* ic_plan's, summed over outputs that need work of their own; 0: unknown, an average job */
+    enum ic_format in, out;
 };
 
 struct pool *pool_create(const struct config *c); /* NULL: out of memory */
@@ -37,6 +44,12 @@ void pool_born(struct pool *p, const struct ipc_born *b, int socket, int pidfd, 
  * false: nothing is held, e is IC_E_BUSY with a sentence, *retry_after_s (>= 1) the predicted drain. Never blocks. */
 bool pool_admit(struct pool *p, enum pool_lane lane, size_t bytes, struct pool_ticket *t, int *retry_after_s,
                 struct ic_error *e);
+/* Once the header is known: what the work will cost, and whether it can be done before deadline_ms (on clock_ms()).
+ * false: the ticket is unchanged, e and *retry_after_s as from pool_admit. */
+bool pool_price(struct pool_ticket *t, const struct pool_forecast *f, int64_t deadline_ms, int *retry_after_s,
+                struct ic_error *e);
+/* No work of its own, for now: it waits for the result of another. */
+void pool_waive(struct pool_ticket *t);
 /* More bytes for a ticket (a body of unknown length that grows). false: the budget is used up, t is unchanged. */
 bool pool_grow(struct pool_ticket *t, size_t bytes);
 /* Gives back the place alone: the work is done, and the answer still holds memory. */
@@ -53,15 +66,19 @@ struct pool_input {
 struct pool_job {
     struct job job; /* inputs, outputs and recipes; in[] is filled by pool_run */
     struct pool_input in[JOB_INPUTS];
+    struct pool_forecast forecast;
+    const char *what;    /* for /status: "img 7f3a" (a route and an id); NULL: nothing to tell. Copied */
     int64_t deadline_ms; /* on clock_ms() */
-    int client;          /* descriptor watched for the client leaving; -1: none */
+    int client;          /* hangs up when nobody wants the result: a connection, or a pipe to read from; -1: none */
+    /* Asked in this thread once client has hung up: whether somebody else still wants it. NULL: nobody. */
+    bool (*wanted)(void *ctx);
     /* Called in this thread as outputs arrive. data (NULL on error) is borrowed until it returns. */
     void (*emit)(void *ctx, const struct job_output *o, const uint8_t *data);
     void *ctx;
     /* set by pool_run */
-    double queue_ms, work_ms;
-    int worker;        /* index, -1: none was leased */
-    int retry_after_s; /* with IC_E_BUSY */
+    double queue_ms, work_ms, cost_ms; /* cost_ms: as predicted, corrected */
+    int worker;                        /* index, -1: none was leased */
+    int retry_after_s;                 /* with IC_E_BUSY */
 };
 
 /* Runs one job. IC_OK: every output was emitted, each with its own code. Otherwise the failure of the whole:

@@ -1,45 +1,11 @@
 /* Tickets: who may come in at all. Called by accept threads once a request's parameters are read and before its body.
  *
- * Both bounds, places and bytes, are taken at once and given back at once, and nobody waits here: what does not fit is
- * told so within microseconds, with the time after which it probably will. The prediction is the number of tickets
- * times what jobs lately took, shared among the workers. */
+ * All bounds, places, bytes and predicted time, are taken at once and given back at once, and nobody waits here: what
+ * does not fit is told so within microseconds, with the time after which it probably will. pool_price.c predicts. */
 #include "pool_private.h"
 
-#include <math.h>
-
+#include "clock.h"
 #include "stats.h"
-
-#define POOL_SMOOTH 8.0 /* jobs that the moving average remembers, about */
-
-/* Milliseconds until those ahead are done. Lock held. */
-static double pool_predict_ms(const struct pool *p)
-{
-    return p->admitted * p->job_ms / p->workers;
-}
-
-/* Rounded up, and dealt out over half as long again, so that those who obey do not all come back together. Lock held.
- */
-static int pool_drain_s(struct pool *p)
-{
-    double s = ceil(pool_predict_ms(p) / 1000.0);
-    unsigned least = s < 1 ? 1 : s > 3600 ? 3600 : (unsigned)s;
-    return (int)(least + p->refusals++ % (least / 2 + 1));
-}
-
-int pool_retry_after_s(struct pool *p)
-{
-    pthread_mutex_lock(&p->lock);
-    int s = pool_drain_s(p);
-    pthread_mutex_unlock(&p->lock);
-    return s;
-}
-
-void pool_took(struct pool *p, double ms)
-{
-    pthread_mutex_lock(&p->lock);
-    p->job_ms += (ms - p->job_ms) / POOL_SMOOTH;
-    pthread_mutex_unlock(&p->lock);
-}
 
 /* Why a request is refused: a word for the metrics, a sentence for the client. */
 struct pool_refusal {
@@ -62,7 +28,7 @@ static const struct pool_refusal *pool_refusal(const struct pool *p, enum pool_l
         return &refused_uploads;
     if (bytes > p->bytes_max - p->bytes)
         return &refused_bytes;
-    if (pool_predict_ms(p) > (double)p->deadline_ms)
+    if (pool_wait_for_ms(p, lane) > (double)p->deadline_ms)
         return &refused_late;
     return NULL;
 }
@@ -77,19 +43,49 @@ bool pool_admit(struct pool *p, enum pool_lane lane, size_t bytes, struct pool_t
                 struct ic_error *e)
 {
     pthread_mutex_lock(&p->lock);
+    double cost_ms = p->job_ms; /* until it has a price */
     const struct pool_refusal *refusal = pool_refusal(p, lane, bytes);
     if (!refusal) {
         p->admitted++;
         p->bodies += lane != LANE_INTERACTIVE;
         p->bytes += bytes;
+        p->lane_cost_ms[lane] += cost_ms;
     } else {
-        *retry_after_s = pool_drain_s(p);
+        *retry_after_s = pool_book_s(p, lane);
     }
     pthread_mutex_unlock(&p->lock);
     if (refusal)
         return pool_refuse(refusal, e);
-    *t = (struct pool_ticket){ .pool = p, .lane = lane, .bytes = bytes, .placed = true };
+    *t = (struct pool_ticket){ .pool = p, .lane = lane, .bytes = bytes, .placed = true, .cost_ms = cost_ms };
     return true;
+}
+
+bool pool_price(struct pool_ticket *t, const struct pool_forecast *f, int64_t deadline_ms, int *retry_after_s,
+                struct ic_error *e)
+{
+    struct pool *p = t->pool;
+    double cost_ms = pool_corrected_ms(p, f);
+    pthread_mutex_lock(&p->lock);
+    p->lane_cost_ms[t->lane] -= t->cost_ms;
+    double wait_ms = pool_wait_for_ms(p, t->lane), left_ms = (double)(deadline_ms - clock_ms());
+    /* What would be late in an empty house as well is tried: the prediction may be wrong, "come back" surely is. */
+    bool fits = wait_ms + cost_ms <= left_ms || wait_ms <= 0;
+    if (fits)
+        t->cost_ms = cost_ms;
+    else
+        *retry_after_s = pool_book_s(p, t->lane);
+    p->lane_cost_ms[t->lane] += t->cost_ms;
+    pthread_mutex_unlock(&p->lock);
+    return fits || pool_refuse(&refused_late, e);
+}
+
+void pool_waive(struct pool_ticket *t)
+{
+    struct pool *p = t->pool;
+    pthread_mutex_lock(&p->lock);
+    p->lane_cost_ms[t->lane] -= t->cost_ms;
+    t->cost_ms = 0;
+    pthread_mutex_unlock(&p->lock);
 }
 
 bool pool_grow(struct pool_ticket *t, size_t bytes)
@@ -110,6 +106,8 @@ static void pool_unplace(struct pool *p, struct pool_ticket *t)
 {
     p->admitted -= t->placed;
     p->bodies -= t->placed && t->lane != LANE_INTERACTIVE;
+    p->lane_cost_ms[t->lane] -= t->cost_ms;
+    t->cost_ms = 0;
     t->placed = false;
 }
 

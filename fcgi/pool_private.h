@@ -1,5 +1,5 @@
-/* What the files of the pool share: pool.c (workers and who waits for them), pool_admit.c (tickets), pool_run.c (one
- * job). Nobody else includes this. */
+/* What the files of the pool share: pool.c (workers and who waits for them), pool_lanes.c (who goes
+ * next), pool_admit.c (tickets), pool_price.c (predictions), pool_run.c (one job). Nobody else includes this. */
 #ifndef POOL_PRIVATE_H
 #define POOL_PRIVATE_H
 
@@ -32,6 +32,7 @@ TAILQ_HEAD(pool_workers, worker);
 /* A thread in pool_take. On its stack; in a list until `got` is set or it leaves. */
 struct pool_waiter {
     int wake; /* eventfd */
+    double cost_ms;
     struct worker *got;
     TAILQ_ENTRY(pool_waiter) at;
 };
@@ -44,29 +45,52 @@ struct pool {
     int64_t worker_jobs, deadline_ms;
 
     pthread_mutex_t lock; /* guards everything below; held for a few lines, never across a wait or a close */
-    struct worker *idle;  /* the last used one first: its caches are warm. Not empty: nobody waits */
+    struct worker *idle;  /* the last used one first: its caches are warm. Not empty: only batches wait */
     struct pool_waiters waiters[POOL_LANES];
     struct pool_workers all; /* every one alive, whoever has it */
     int lane_waiting[POOL_LANES];
+    double lane_cost_ms[POOL_LANES]; /* of tickets whose work has not begun */
+    double tag[POOL_LANES], clock;   /* fair queueing, see pool_lanes.c */
+    int64_t interactive_ms;          /* when the last one asked for a worker */
     int alive, idle_n, waiting, admitted, bodies;
     int64_t last_death_ms;
     size_t bytes;
-    double job_ms; /* moving average of what jobs took */
+    double job_ms;                        /* moving average of what jobs took */
+    double ratio[IC_FORMATS][IC_FORMATS]; /* the same of took / predicted, by source and result; 0: none yet */
+    double booked_ms;                     /* up to when the refused were told to come back, on clock_ms() */
     bool draining;
     uint64_t next_id;
-    unsigned refusals;
 };
 
 /* A worker for a job of this lane, alive a moment ago. NULL: *why is IC_E_BUSY (deadline, or no descriptors) or
  * IC_E_GONE. again: the caller had waited before and got a dead one, so it goes first. */
 struct worker *pool_take(struct pool *p, const struct pool_job *j, enum pool_lane lane, bool again, enum ic_code *why);
 void pool_give(struct pool *p, struct worker *w); /* to the next who waits, or idle; or to its end after worker_jobs */
+
 /* It is dead, or may end in its own time. reason: a word for the metrics. */
 void pool_bury(struct pool *p, struct worker *w, const char *reason);
 void pool_kill(struct pool *p, struct worker *w, const char *reason); /* and buries it */
 
-void pool_took(struct pool *p, double ms); /* a job's time, for predictions */
-int pool_retry_after_s(struct pool *p);    /* predicted drain; lock not held */
-int pool_timeout_ms(int64_t deadline_ms);  /* for poll */
+/* pool_lanes.c. All with the lock held. */
+void pool_enter_lane(struct pool *p, struct pool_waiter *me, enum pool_lane lane, bool first);
+void pool_quit_lane(struct pool *p, struct pool_waiter *me, enum pool_lane lane);
+struct pool_waiter *
+pool_next_waiter(struct pool *p); /* out of its lane, and charged; NULL: none may have a worker now */
+bool pool_may_take(const struct pool *p, enum pool_lane lane); /* an idle one, past those who wait */
+void pool_charge(struct pool *p, enum pool_lane lane, double cost_ms);
+double pool_weight(enum pool_lane lane); /* needs no lock */
+
+/* pool_price.c. What is known of a worker's job while it is at it: the cost moves from the ticket to the worker. */
+void pool_begin_job(struct pool *p, struct pool_ticket *t, struct worker *w, const struct pool_job *j);
+void pool_end_job(struct pool *p, struct worker *w);
+double pool_corrected_ms(struct pool *p, const struct pool_forecast *f); /* the average where it is unknown */
+/* With the lock held: what is left of all that workers are at, and how long somebody who comes now waits. */
+double pool_running_ms(const struct pool *p);
+double pool_wait_for_ms(const struct pool *p, enum pool_lane lane);
+int pool_book_s(struct pool *p, enum pool_lane lane); /* Retry-After for one more that is refused */
+
+void pool_took(struct pool *p, const struct pool_forecast *f, double ms); /* a job's time, for predictions */
+int pool_retry_after_s(struct pool *p, enum pool_lane lane);              /* predicted drain; lock not held */
+int pool_timeout_ms(int64_t deadline_ms);                                 /* for poll */
 
 #endif

@@ -19,8 +19,10 @@
 #include <unistd.h>
 
 #include "clock.h"
+#include "stats.h"
 
-#define POOL_ALIGN 64u
+#define POOL_ALIGN   64u
+#define POOL_DROP_MS 50
 
 /* What becomes of the worker. */
 enum pool_end {
@@ -33,6 +35,9 @@ enum pool_end {
 
 struct pool_run {
     struct pool_job *j;
+    int client;          /* j's, or -1 once it has hung up */
+    int64_t deadline_ms; /* j's, or sooner for an answer that nobody waits for */
+    bool gone;
     struct worker *w;
     uint32_t seen; /* outputs that came, as bits */
     size_t used_in, used_out;
@@ -131,6 +136,8 @@ static enum pool_end pool_accept(struct pool_run *r, struct job_output *o)
     bool ok = o->code == IC_OK;
     if (ok && o->offset + o->length > r->used_out)
         r->used_out = o->offset + o->length;
+    if (r->gone)
+        return o->last ? pool_end_with(r, POOL_GIVE, IC_E_GONE, "the client left") : POOL_GOES_ON;
     r->j->emit(r->j->ctx, o, ok ? r->w->box.out + o->offset : NULL);
     r->code = IC_OK;
     return o->last ? POOL_GIVE : POOL_GOES_ON;
@@ -151,18 +158,40 @@ static enum pool_end pool_hear(struct pool_run *r)
     return pool_accept(r, &o);
 }
 
+/* Nobody wants the result any more. A worker that is nearly done is left to it, because the next job would find its
+ * caches warm; one that is not is killed, which costs a birth of 0.3 ms. Nearly done and wrong about it is killed too.
+ */
+static enum pool_end pool_client_left(struct pool_run *r)
+{
+    int64_t now = clock_ms();
+    double left = (double)r->w->since_ms + r->w->cost_ms - (double)now; /* ours while we have the worker */
+    r->client = -1;
+    if (r->j->wanted && r->j->wanted(r->j->ctx))
+        return POOL_GOES_ON;
+    if (left <= 0 || left > POOL_DROP_MS)
+        return pool_end_with(r, POOL_KILL, IC_E_GONE, "the client left");
+    r->gone = true;
+    if (r->deadline_ms > now + POOL_DROP_MS)
+        r->deadline_ms = now + POOL_DROP_MS;
+    return POOL_GOES_ON;
+}
+
 /* An answer that is there goes before client and deadline: it cost the work already. */
 static enum pool_end pool_listen(struct pool_run *r)
 {
     for (;;) {
-        struct pollfd f[2] = { { .fd = r->w->socket, .events = POLLIN }, { .fd = r->j->client, .events = POLLRDHUP } };
-        int n = poll(f, 2, pool_timeout_ms(r->j->deadline_ms));
+        struct pollfd f[2] = { { .fd = r->w->socket, .events = POLLIN }, { .fd = r->client, .events = POLLRDHUP } };
+        int n = poll(f, 2, pool_timeout_ms(r->deadline_ms));
         enum pool_end end = n > 0 && f[0].revents ? pool_hear(r) : POOL_GOES_ON;
+        if (end == POOL_GOES_ON && n > 0 && !f[0].revents && f[1].revents)
+            end = pool_client_left(r);
         if (end != POOL_GOES_ON)
             return end;
-        if (n > 0 && !f[0].revents && f[1].revents)
+        if (clock_ms() < r->deadline_ms)
+            continue;
+        if (r->gone)
             return pool_end_with(r, POOL_KILL, IC_E_GONE, "the client left");
-        if (n <= 0 && clock_ms() >= r->j->deadline_ms)
+        if (n <= 0)
             return pool_end_with(r, POOL_KILL, IC_E_DEADLINE, "the deadline passed while working");
     }
 }
@@ -213,18 +242,21 @@ static void pool_finish(struct pool *p, struct pool_run *r, enum pool_end end)
 }
 
 /* With a worker in hand. false: it died without having seen the job, take another. */
-static bool pool_run_once(struct pool *p, struct pool_run *r)
+static bool pool_run_once(struct pool *p, struct pool_ticket *t, struct pool_run *r)
 {
+    pool_begin_job(p, t, r->w, r->j);
     int64_t start_us = clock_us();
     r->code = pool_copy_inputs(r);
     if (r->code != IC_OK) {
+        pool_end_job(p, r->w);
         pool_give(p, r->w); /* it was not even asked */
         return true;
     }
     enum pool_end end = r->w->engine ? pool_run_inline(r) : pool_run_process(r);
     r->j->work_ms = (double)(clock_us() - start_us) / 1000.0;
+    pool_end_job(p, r->w);
     if (end == POOL_GIVE || r->code == IC_E_DEADLINE)
-        pool_took(p, r->j->work_ms);
+        pool_took(p, &r->j->forecast, r->j->work_ms);
     pool_finish(p, r, end);
     return end != POOL_UNREAD;
 }
@@ -232,12 +264,13 @@ static bool pool_run_once(struct pool *p, struct pool_run *r)
 enum ic_code pool_run(struct pool_ticket *t, struct pool_job *j, struct ic_error *e)
 {
     struct pool *p = t->pool;
-    struct pool_run r = { .j = j, .e = e };
+    struct pool_run r = { .j = j, .client = j->client, .deadline_ms = j->deadline_ms, .e = e };
     int64_t start_us = clock_us();
     assert(j->job.inputs >= 1 && j->job.inputs <= JOB_INPUTS && j->job.outputs >= 1 && j->job.outputs <= JOB_OUTPUTS);
     j->queue_ms = j->work_ms = 0;
     j->worker = -1;
     j->retry_after_s = 0;
+    j->cost_ms = pool_corrected_ms(p, &j->forecast);
     if (!pool_lay_out(j, p->in_size, &r.used_in))
         return ic_fail(e, IC_E_LIMIT, "the source is larger than max_body");
     pthread_mutex_lock(&p->lock);
@@ -252,11 +285,12 @@ enum ic_code pool_run(struct pool_ticket *t, struct pool_job *j, struct ic_error
         if (!r.w && why == IC_E_GONE)
             return ic_fail(e, IC_E_GONE, "the client left");
         if (!r.w) {
-            j->retry_after_s = pool_retry_after_s(p);
+            j->retry_after_s = pool_retry_after_s(p, t->lane);
+            stats_add(STATS_REJECTED, 1, "no_worker_in_time", NULL);
             return ic_fail(e, IC_E_BUSY, "no worker was free before the deadline");
         }
         j->worker = r.w->index;
         again = true;
-    } while (!pool_run_once(p, &r));
+    } while (!pool_run_once(p, t, &r));
     return r.code;
 }

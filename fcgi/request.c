@@ -74,6 +74,21 @@ static bool set_target(struct request *rq)
     return rq->uri != NULL;
 }
 
+/* X-Request-Deadline-Ms: less time than the configuration gives, for a client that will not wait that long. More is
+ * not to be had. */
+static bool set_deadline(struct request *rq)
+{
+    int64_t ms;
+    const char *given = request_param(rq, "HTTP_X_REQUEST_DEADLINE_MS");
+    if (*given == '\0')
+        return true;
+    if (!parse_length(given, &ms) || ms < 1)
+        return false;
+    if (ms < rq->gw->cfg->deadline_ms)
+        rq->deadline_ms = rq->start_ms + ms;
+    return true;
+}
+
 /* false: a says what is wrong with it. */
 static bool understand(struct request *rq, struct reply *a)
 {
@@ -86,6 +101,10 @@ static bool understand(struct request *rq, struct reply *a)
     if (!parse_length(request_param(rq, "CONTENT_LENGTH"), &rq->content_length)) {
         rq->content_length = INT64_MAX; /* whatever follows is not ours to judge */
         reply_problem(a, 400, "length_malformed", "CONTENT_LENGTH is not a number");
+        return false;
+    }
+    if (!set_deadline(rq)) {
+        reply_problem(a, 400, "deadline_malformed", "X-Request-Deadline-Ms is a number of milliseconds from 1 on");
         return false;
     }
     return true;

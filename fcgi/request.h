@@ -13,8 +13,9 @@ struct request_log {
     enum ic_format in, out;
     uint32_t source_width, source_height, width, height;
     double queue_ms, read_ms, decode_ms, transform_ms, encode_ms;
-    int worker;        /* -1: none */
-    char options[512]; /* as asked, for slow requests */
+    double predicted_ms, work_ms; /* of the job as a whole */
+    int worker;                   /* -1: none */
+    char options[512];            /* as asked, for slow requests */
     /* request.c's own */
     double write_ms;
     size_t bytes_in, bytes_out;

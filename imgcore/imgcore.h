@@ -189,7 +189,20 @@ struct ic_recipe {
 };
 
 #ifdef PIXPOOL_TEST_OPS
-enum ic_test_op { IC_TEST_NONE, IC_TEST_CRASH, IC_TEST_HANG, IC_TEST_OOM };
+enum ic_test_op {
+    IC_TEST_NONE,
+    IC_TEST_CRASH,
+    IC_TEST_HANG,
+    IC_TEST_OOM,
+    IC_TEST_BUSY, /* 50 ms, then as if nothing had been */
+    /* What a sandbox must not let pass. */
+    IC_TEST_OPEN,
+    IC_TEST_SOCKET,
+    IC_TEST_EXEC,
+    IC_TEST_PTRACE,
+    IC_TEST_FORK,
+    IC_TEST_KILL
+};
 #endif
 
 /* Every option at its documented default. */
