@@ -12,12 +12,13 @@ static void observe(const char *stage, double ms)
 }
 
 /* Stages count where they happened: a health check has no decode, and its zero would hide the others'. */
-static void stages(const struct request_log *g)
+static void stages(const struct request_log *g, int status)
 {
     if (g->bytes_in > 0)
         observe("read", g->read_ms);
-    if (g->worker >= 0) {
+    if (g->worker >= 0)
         observe("queue", g->queue_ms);
+    if (g->worker >= 0 && status == 200) { /* one that failed on its way did not take so long */
         observe("decode", g->decode_ms);
         observe("transform", g->transform_ms);
         observe("encode", g->encode_ms);
@@ -39,7 +40,7 @@ void account_request(const struct request *rq, const struct reply *a)
     snprintf(status, sizeof status, "%d", a->status);
     stats_add(STATS_REQUESTS, 1, g->route != NULL ? g->route : "none", status);
     stats_observe(STATS_REQUEST_TIME, (double)(clock_ms() - rq->start_ms) / 1000, NULL);
-    stages(g);
+    stages(g, a->status);
     stats_add(STATS_BYTES_IN, g->bytes_in, NULL, NULL);
     stats_add(STATS_BYTES_OUT, g->bytes_out, NULL, NULL);
     if (a->status == 304)

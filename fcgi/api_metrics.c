@@ -1,4 +1,5 @@
 /* GET /metrics: everything that stats.c counted, and what is asked only now: queues, workers, memory. Never queued. */
+#include "access.h"
 #include "gauges.h"
 #include "route.h"
 #include "stats.h"
@@ -7,7 +8,7 @@ void api_metrics(struct request *rq, struct reply *a)
 {
     size_t n;
     rq->log.route = "metrics";
-    if (!route_method(rq, "GET, HEAD", a))
+    if (!route_method(rq, "GET, HEAD", a) || !access_admin_check(rq, a))
         return;
     gauges_set(rq->gw);
     char *text = stats_text(&n);

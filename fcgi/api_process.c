@@ -4,20 +4,40 @@
 #include "route.h"
 #include "upload.h"
 
-static void answer(struct upload *u, struct request *rq, struct reply *a)
+/* From the image to a plan: all that can be wrong with it before any work. */
+static bool understand(struct upload *u, struct request *rq, struct image_reply *im, struct reply *a)
 {
     struct query_error qe = { .option = "" };
     struct ic_error e = { 0 };
-    struct image_reply im;
     if (!order_finish(&u->order, rq->gw->cfg, ORDER_ONE, &qe)) {
         image_reply_option(a, &qe);
-        return;
+        return false;
     }
-    if (image_reply_probe_bytes(u->file, &im.info, &e) != IC_OK) {
+    if (image_reply_probe_bytes(u->file, &im->info, &e) != IC_OK) {
         reply_error(a, &e, 0);
-        return;
+        return false;
     }
-    if (!image_reply_plan(rq, &u->order.outputs[0].query, &im, a))
+    return image_reply_plan(rq, &u->order.outputs[0].query, im, a);
+}
+
+/* The queue is full and a holds the 503; but an image that is refused anyway, and is here already, as bombs are because
+ * they are small, is told so: its client would come back for nothing. */
+static void forbid(struct upload *u, struct request *rq, struct reply *a)
+{
+    struct image_reply im;
+    struct reply other = { 0 };
+    if (!request_read_small(rq))
+        return;
+    if (!upload_parse(u, rq, &other) || !understand(u, rq, &im, &other)) {
+        reply_free(a);
+        *a = other;
+    }
+}
+
+static void answer(struct upload *u, struct request *rq, struct reply *a)
+{
+    struct image_reply im;
+    if (!understand(u, rq, &im, a))
         return;
     if (!pool_grow(&rq->ticket, im.reserve)) {
         reply_busy(a, 1, "no memory for the result at the moment");
@@ -33,7 +53,10 @@ void api_process(struct request *rq, struct reply *a)
     rq->log.route = "process";
     if (!route_method(rq, "POST", a) || !access_token(rq, a))
         return;
-    if (upload_begin(&u, rq, rq->query, a) && upload_read(&u, rq, a))
+    bool begun = upload_begin(&u, rq, rq->query, a);
+    if (begun && upload_read(&u, rq, a))
         answer(&u, rq, a);
+    else if (begun && !rq->ticket.pool)
+        forbid(&u, rq, a);
     upload_free(&u);
 }

@@ -228,6 +228,21 @@ static void discard(struct request *rq)
     }
 }
 
+bool request_read_small(struct request *rq)
+{
+    if (rq->content_length < 1 || FCGX_GetError(rq->fx.in) != 0 || !input_is_here(rq))
+        return false;
+    size_t n = (size_t)rq->content_length;
+    rq->body = warm_take(n, &rq->body_cap);
+    if (rq->body == NULL)
+        return false;
+    read_some(rq, n, clock_ms() + END_INPUT_MS);
+    rq->body_done = !surplus(rq) && ended(rq) && rq->body_n == n;
+    dispatch_deadline(rq->gw->dispatch, rq->conn, 0);
+    rq->log.bytes_in = rq->body_n;
+    return rq->body_done;
+}
+
 /* A body that nobody asked for and that is here anyway is read, so that the connection can be kept: closing one that
  * the server might use for its next request at this very moment would lose that request. */
 void request_end_input(struct request *rq)

@@ -17,16 +17,17 @@
 
 #include "clock.h"
 
-#define PRICE_SMOOTH   8.0  /* jobs that the average remembers, about */
-#define PRICE_LEARN    16.0 /* the same for the ratio of one pair of formats */
-#define PRICE_SURPRISE 4.0  /* one job moves a ratio as if it had taken so many times the expected at most */
+#define PRICE_SMOOTH   8.0 /* jobs that the average remembers, about */
+#define PRICE_LEARN    16  /* the same for the ratio of one pair of formats */
+#define PRICE_SURPRISE 4.0 /* a job that was killed counts as so many times the expected at most */
 #define PRICE_LEAST_MS 0.05
 #define BOOK_MS        30000.0
 #define BOOK_PLACES    0.75 /* of the queue that may be told the same second */
+#define BOOK_SPARE     1.25 /* predictions are not that good, and others come as well */
 
 /* Learning. */
 
-static double *ratio_of(struct pool *p, const struct pool_forecast *f)
+static struct pool_ratio *ratio_of(struct pool *p, const struct pool_forecast *f)
 {
     bool known = f->cost_ms > 0 && f->in > IC_FORMAT_ORIGIN && f->in < IC_FORMATS && f->out > IC_FORMAT_ORIGIN &&
                  f->out < IC_FORMATS;
@@ -36,23 +37,32 @@ static double *ratio_of(struct pool *p, const struct pool_forecast *f)
 double pool_corrected_ms(struct pool *p, const struct pool_forecast *f)
 {
     pthread_mutex_lock(&p->lock);
-    const double *ratio = ratio_of(p, f);
+    const struct pool_ratio *ratio = ratio_of(p, f);
     double ms = p->job_ms;
     if (ratio)
-        ms = fmax(f->cost_ms, PRICE_LEAST_MS) * (*ratio > 0 ? *ratio : 1);
+        ms = fmax(f->cost_ms, PRICE_LEAST_MS) * (ratio->jobs > 0 ? ratio->mean : 1);
     pthread_mutex_unlock(&p->lock);
     return ms;
 }
 
-void pool_took(struct pool *p, const struct pool_forecast *f, double ms)
+/* One that was killed would have taken longer, who knows how long; but mostly it is not like the others. */
+static void ratio_learn(struct pool_ratio *r, double now, bool killed)
+{
+    double old = r->jobs > 0 ? r->mean : 1;
+    if (killed)
+        now = fmin(now, PRICE_SURPRISE * old);
+    if (r->jobs < PRICE_LEARN)
+        r->jobs++;
+    r->mean = old + (now - old) / r->jobs;
+}
+
+void pool_took(struct pool *p, const struct pool_forecast *f, double ms, bool killed)
 {
     pthread_mutex_lock(&p->lock);
-    double *ratio = ratio_of(p, f);
-    p->job_ms += (ms - p->job_ms) / PRICE_SMOOTH;
-    if (ratio) {
-        double old = *ratio > 0 ? *ratio : 1, now = ms / fmax(f->cost_ms, PRICE_LEAST_MS);
-        *ratio = old + (fmin(now, old * PRICE_SURPRISE) - old) / PRICE_LEARN;
-    }
+    struct pool_ratio *ratio = ratio_of(p, f);
+    p->job_ms += ((killed ? fmin(ms, PRICE_SURPRISE * p->job_ms) : ms) - p->job_ms) / PRICE_SMOOTH;
+    if (ratio)
+        ratio_learn(ratio, ms / fmax(f->cost_ms, PRICE_LEAST_MS), killed);
     pthread_mutex_unlock(&p->lock);
 }
 
@@ -105,7 +115,7 @@ double pool_wait_for_ms(const struct pool *p, enum pool_lane lane)
 int pool_book_s(struct pool *p, enum pool_lane lane)
 {
     double now = (double)clock_ms(), drained = now + pool_wait_for_ms(p, lane);
-    double step = fmax(p->job_ms / p->workers, 1000.0 / fmax(1, p->places * BOOK_PLACES));
+    double step = fmax(BOOK_SPARE * p->job_ms / p->workers, 1000.0 / fmax(1, p->places * BOOK_PLACES));
     if (p->booked_ms < drained || p->booked_ms > drained + BOOK_MS)
         p->booked_ms = drained;
     p->booked_ms += step;

@@ -38,6 +38,12 @@ struct pool_waiter {
 };
 TAILQ_HEAD(pool_waiters, pool_waiter);
 
+/* What jobs took, as a multiple of what was predicted: a mean of the first ones, then a moving average. */
+struct pool_ratio {
+    double mean;
+    int jobs;
+};
+
 struct pool {
     int workers, places; /* configured; tickets at most */
     int places_bodies;   /* of which requests with a body may hold so many */
@@ -55,9 +61,9 @@ struct pool {
     int alive, idle_n, waiting, admitted, bodies;
     int64_t last_death_ms;
     size_t bytes;
-    double job_ms;                        /* moving average of what jobs took */
-    double ratio[IC_FORMATS][IC_FORMATS]; /* the same of took / predicted, by source and result; 0: none yet */
-    double booked_ms;                     /* up to when the refused were told to come back, on clock_ms() */
+    double job_ms;                                   /* moving average of what jobs took */
+    struct pool_ratio ratio[IC_FORMATS][IC_FORMATS]; /* by source and result */
+    double booked_ms;                                /* up to when the refused were told to come back, on clock_ms() */
     bool draining;
     uint64_t next_id;
 };
@@ -89,8 +95,9 @@ double pool_running_ms(const struct pool *p);
 double pool_wait_for_ms(const struct pool *p, enum pool_lane lane);
 int pool_book_s(struct pool *p, enum pool_lane lane); /* Retry-After for one more that is refused */
 
-void pool_took(struct pool *p, const struct pool_forecast *f, double ms); /* a job's time, for predictions */
-int pool_retry_after_s(struct pool *p, enum pool_lane lane);              /* predicted drain; lock not held */
-int pool_timeout_ms(int64_t deadline_ms);                                 /* for poll */
+/* A job's time, for predictions. killed: at its deadline, so that it says little. */
+void pool_took(struct pool *p, const struct pool_forecast *f, double ms, bool killed);
+int pool_retry_after_s(struct pool *p, enum pool_lane lane); /* predicted drain; lock not held */
+int pool_timeout_ms(int64_t deadline_ms);                    /* for poll */
 
 #endif

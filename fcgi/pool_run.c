@@ -256,7 +256,7 @@ static bool pool_run_once(struct pool *p, struct pool_ticket *t, struct pool_run
     r->j->work_ms = (double)(clock_us() - start_us) / 1000.0;
     pool_end_job(p, r->w);
     if (end == POOL_GIVE || r->code == IC_E_DEADLINE)
-        pool_took(p, &r->j->forecast, r->j->work_ms);
+        pool_took(p, &r->j->forecast, r->j->work_ms, end != POOL_GIVE);
     pool_finish(p, r, end);
     return end != POOL_UNREAD;
 }

@@ -62,6 +62,9 @@ bool request_admit(struct request *rq, enum pool_lane lane, size_t bytes, struct
  * The time it takes has a limit of its own, so the request's deadline moves by it. */
 bool request_read_body(struct request *rq, struct reply *a);
 
+/* Reads a body that is small and in the socket already, without a ticket and without waiting. false: it is not. */
+bool request_read_small(struct request *rq);
+
 /* body.c, access.c: parts of request.c's work. */
 
 /* Where no handler read the body: reads STDIN to its end if that is here, or as good as here. Sets body_done. */

@@ -110,8 +110,11 @@ static bool read_form(struct upload *u, const struct request *rq, struct reply *
 
 bool upload_read(struct upload *u, struct request *rq, struct reply *a)
 {
-    if (!admit(rq, a) || !request_read_body(rq, a))
-        return false;
+    return admit(rq, a) && request_read_body(rq, a) && upload_parse(u, rq, a);
+}
+
+bool upload_parse(struct upload *u, struct request *rq, struct reply *a)
+{
     if (u->form)
         return read_form(u, rq, a);
     u->file = (struct ic_bytes){ rq->body, rq->body_n };

@@ -20,6 +20,8 @@ struct upload {
 bool upload_begin(struct upload *u, struct request *rq, const char *query, struct reply *a);
 /* Takes a ticket, reads the body and the form in it. false: a holds the error. */
 bool upload_read(struct upload *u, struct request *rq, struct reply *a);
+/* Its second half, where the body was read otherwise. */
+bool upload_parse(struct upload *u, struct request *rq, struct reply *a);
 void upload_free(struct upload *u);
 
 /* Whether a part of this name is an image. */

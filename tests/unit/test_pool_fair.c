@@ -179,14 +179,16 @@ START_TEST(what_jobs_took_corrects_what_is_predicted)
 {
     struct pool *p = pool_of(1, 1);
     ck_assert_double_eq_tol(pool_corrected_ms(p, &photo), 20, 1e-9);
+    pool_took(p, &photo, 60, false); /* the first one counts for what it is */
+    ck_assert_double_eq_tol(pool_corrected_ms(p, &photo), 60, 1e-6);
     for (int i = 0; i < 100; i++)
-        pool_took(p, &photo, 60);
+        pool_took(p, &photo, 60, false);
     ck_assert_double_eq_tol(pool_corrected_ms(p, &photo), 60, 1);
     ck_assert_double_eq_tol(pool_corrected_ms(p, &logo), 20, 1e-9); /* of other formats nothing was learnt */
     struct pool_forecast larger = photo;
     larger.cost_ms = 200;
     ck_assert_double_eq_tol(pool_corrected_ms(p, &larger), 600, 10);
-    pool_took(p, &photo, 60000); /* one that hung until its deadline says little about the next */
+    pool_took(p, &photo, 60000, true); /* one that hung until its deadline says little about the next */
     ck_assert_double_le(pool_corrected_ms(p, &photo), 75);
     pool_free(p);
 }
@@ -196,7 +198,7 @@ START_TEST(what_is_unknown_counts_as_an_average_job)
 {
     struct pool *p = pool_of(1, 1);
     for (int i = 0; i < 100; i++)
-        pool_took(p, &(struct pool_forecast){ 0 }, 7);
+        pool_took(p, &(struct pool_forecast){ 0 }, 7, false);
     ck_assert_double_eq_tol(pool_corrected_ms(p, &(struct pool_forecast){ 0 }), 7, 0.1);
     ck_assert_double_eq_tol(pool_corrected_ms(p, &photo), 20, 1e-9);
     pool_free(p);
