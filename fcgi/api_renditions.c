@@ -95,8 +95,13 @@ static bool make(struct upload *u, struct renditions *s, struct request *rq, str
         reply_busy(a, 1, "no memory for the results at the moment");
         return false;
     }
+    s->job.what = rq->log.route;
     s->job.deadline_ms = rq->deadline_ms;
     s->job.client = rq->conn->fd;
+    if (!pool_price(&rq->ticket, &s->job.forecast, rq->deadline_ms, &s->job.retry_after_s, &e)) {
+        reply_error(a, &e, s->job.retry_after_s);
+        return false;
+    }
     enum ic_code rc = renditions_run(s, &rq->ticket, in, &e);
     log_run(rq, s);
     if (rc != IC_OK)

@@ -30,8 +30,8 @@ struct pool_ticket {
 
 /* What a plan predicts of a job. The pool corrects it by what jobs from this format to that one lately took. */
 struct pool_forecast {
-    double cost_ms; /* ic_plan's, summed over outputs that need work of their own; 0: unknown, an average job */
-    enum ic_format in, out;
+    double cost_ms;         /* ic_plan's, summed over outputs that need work of their own; 0: unknown, an average job */
+    enum ic_format in, out; /* out IC_FORMAT_ORIGIN: several results */
 };
 
 struct pool *pool_create(const struct config *c); /* NULL: out of memory */

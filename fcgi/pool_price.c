@@ -29,7 +29,7 @@
 
 static struct pool_ratio *ratio_of(struct pool *p, const struct pool_forecast *f)
 {
-    bool known = f->cost_ms > 0 && f->in > IC_FORMAT_ORIGIN && f->in < IC_FORMATS && f->out > IC_FORMAT_ORIGIN &&
+    bool known = f->cost_ms > 0 && f->in > IC_FORMAT_ORIGIN && f->in < IC_FORMATS && f->out >= IC_FORMAT_ORIGIN &&
                  f->out < IC_FORMATS;
     return known ? &p->ratio[f->in][f->out] : NULL;
 }

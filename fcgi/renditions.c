@@ -50,6 +50,8 @@ static void plan_output(struct renditions *s, int i, const struct query *q, cons
     r->format = plan.format;
     ic_oriented_size(&s->info, recipe->autorotate, &r->source_width, &r->source_height);
     s->reserve += image_reply_reserve(&plan, (size_t)c->max_result);
+    s->job.forecast.cost_ms += plan.cost_ms; /* the decode again with each: the pool learns that it is one */
+    s->job.forecast.in = s->info.format;
     s->job_output[s->jobs++] = (int8_t)i;
 }
 
