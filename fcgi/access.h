@@ -2,6 +2,7 @@
 #ifndef ACCESS_H
 #define ACCESS_H
 
+#include "query.h"
 #include "request.h"
 
 /* Whether the request comes from an address of admin_allow: guards /status, /metrics and explain=1. */
@@ -15,6 +16,9 @@ bool access_token(const struct request *rq, struct reply *a);
 /* Guards what keeps things on this machine (store_dir, spool_dir): the token where one is set, and without one only
  * this machine itself. false: a is the 401 or 403. */
 bool access_store(const struct request *rq, struct reply *a);
+
+/* Guards GET of images: the signature where signing_keys are set, and expires. false: a is the 400, 403 or 410. */
+bool access_signed(const struct request *rq, const struct query *q, struct reply *a);
 
 /* cors_origins. Adds what the request's Origin is owed; after the handler, so that errors have it too. */
 void access_cors(const struct request *rq, struct reply *a);

@@ -5,10 +5,13 @@
 #include "access.h"
 
 #include <sodium.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <time.h>
 
 #include "cidr.h"
+#include "sign.h"
 
 #define LOOPBACK "127.0.0.0/8, ::1"
 
@@ -59,6 +62,43 @@ bool access_store(const struct request *rq, struct reply *a)
     if (cidr_contains(LOOPBACK, request_param(rq, "REMOTE_ADDR")))
         return true;
     reply_problem(a, 403, "not_allowed", "without api_token in the configuration this is for the machine itself only");
+    return false;
+}
+
+/* Signed URLs. */
+
+static bool refuse_signature(struct reply *a, const char *code, const char *why, const char *canonical)
+{
+    reply_problem(a, 403, code, "%s; what is signed here is %.160s", why, canonical);
+    return false;
+}
+
+static bool check_signature(const struct request *rq, const struct query *q, struct reply *a)
+{
+    const char *keys = rq->gw->cfg->signing_keys, *why;
+    char *canonical = sign_canonical(rq->uri, rq->query, &why);
+    bool ok = false;
+    if (!canonical && why)
+        reply_problem(a, 400, "path_malformed", "the URL is not valid: %s", why);
+    else if (!canonical)
+        reply_problem(a, 500, "memory", "out of memory");
+    else if (!*q->signature)
+        ok = refuse_signature(a, "signature_missing", "this URL needs a signature: s=", canonical);
+    else if (!sign_check(keys, q->key_id, canonical, q->signature))
+        ok = refuse_signature(a, "signature_wrong", "the signature is not the right one", canonical);
+    else
+        ok = true;
+    free(canonical);
+    return ok;
+}
+
+bool access_signed(const struct request *rq, const struct query *q, struct reply *a)
+{
+    if (*rq->gw->cfg->signing_keys && !check_signature(rq, q, a))
+        return false;
+    if (q->expires_s < 0 || time(NULL) <= q->expires_s)
+        return true;
+    reply_problem(a, 410, "expired", "this URL was good until %lld", (long long)q->expires_s);
     return false;
 }
 

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "access.h"
 #include "etag.h"
 #include "image_reply.h"
 #include "log.h"
@@ -42,6 +43,10 @@ static bool parse_segment(struct img *g, const struct config *c, const char *tex
     }
     if (!query_parse_list(&g->asked, c, segment, &e)) {
         image_reply_option(a, &e);
+        return false;
+    }
+    if (query_given(&g->asked, "s")) {
+        reply_problem_option(a, "s", "option_clash", "the signature stands in the query: /img/w=300/photo.jpg?s=...");
         return false;
     }
     if (query_given(&g->asked, "format")) {
@@ -80,7 +85,7 @@ static bool parse_url(struct img *g, const struct request *rq, const char *path,
         reply_problem(a, 400, "path_malformed", "the path is not valid: %s", why);
         return false;
     }
-    return finish(g, c, a);
+    return access_signed(rq, &g->asked, a) && finish(g, c, a);
 }
 
 /* a.jpg.webp: the second extension where it names a format, "" otherwise. */
@@ -166,7 +171,10 @@ static void cache_headers(const struct img *g, const struct config *c, struct re
 {
     char date[48];
     struct tm tm;
+    int64_t left = g->query.expires_s - time(NULL);
     long long maxage = g->query.maxage_s >= 0 ? g->query.maxage_s : c->maxage_s;
+    if (g->query.expires_s >= 0 && maxage > left)
+        maxage = left > 0 ? left : 0;
     reply_header(a, "ETag", "%s", g->etag);
     reply_header(a, "Cache-Control", "public, max-age=%lld", maxage);
     if (gmtime_r(&g->source.mtime.tv_sec, &tm) && strftime(date, sizeof date, "%a, %d %b %Y %H:%M:%S GMT", &tm))
@@ -195,6 +203,7 @@ static void answer(struct img *g, struct request *rq, struct reply *a)
     if (!rq->head && !request_admit(rq, LANE_INTERACTIVE, im.reserve, a))
         return;
     cache_headers(g, c, a);
+    image_reply_name(&g->query, &im, g->path, a);
     struct pool_input in = { .p = NULL, .fd = g->source.fd, .n = (size_t)g->source.size };
     if (rq->head)
         image_reply_head(&im, a);

@@ -44,6 +44,7 @@ static void answer(struct upload *u, struct request *rq, struct reply *a)
         return;
     }
     reply_header(a, "Cache-Control", "no-store");
+    image_reply_name(&u->order.outputs[0].query, &im, u->name, a);
     image_reply_run(rq, &im, NULL, (struct pool_input){ .p = u->file.p, .fd = -1, .n = u->file.n }, a);
 }
 

@@ -69,7 +69,9 @@ bool cmd_preset_ok(const struct config *c, const struct config_preset *p, char *
     struct query q;
     struct query_error e = { .text = "" };
     query_init(&q);
-    if (query_set(&q, c, "preset", p->name, strlen(p->name), &e) && query_finish(&q, c, &e))
+    bool ok = query_set(&q, c, "preset", p->name, strlen(p->name), &e);
+    query_exempt(&q);
+    if (ok && query_finish(&q, c, &e))
         return true;
     snprintf(why, n, "line %d: %s = %s: %s", p->line, p->name, p->options, e.text);
     return false;

@@ -16,6 +16,7 @@
 
 #include "cmd.h"
 #include "process.h"
+#include "query.h"
 
 static int problems;
 
@@ -164,6 +165,16 @@ static void check_presets(const struct config *c)
     }
 }
 
+static void check_allowed(const struct config *c)
+{
+    char why[300];
+
+    if (!query_allow_valid(c, why, sizeof why))
+        tell("PROBLEM", "%s", why);
+    else if (*c->allowed_options || *c->allowed_sizes || c->only_presets)
+        tell("ok", "requests are restricted: allowed_options, allowed_sizes, only_presets");
+}
+
 int cmd_check(int argc, char **argv)
 {
     struct cmd_words words = { .keys = 0 };
@@ -180,6 +191,7 @@ int cmd_check(int argc, char **argv)
     check_descriptors(&c);
     check_log(&c);
     check_presets(&c);
+    check_allowed(&c);
     config_free(&c);
     if (problems == 0)
         puts("pixpool can serve");

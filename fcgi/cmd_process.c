@@ -145,6 +145,7 @@ static bool parse_options(const struct output *o, const struct config *c, struct
     bool named = names_format(q, c);
     if (*name && !named && !query_set(q, c, "format", name, strlen(name), e))
         return false;
+    query_exempt(q);
     if (!query_finish(q, c, e))
         return false;
     if (q->format_auto)

@@ -13,6 +13,7 @@
 
 #include "cidr.h"
 #include "config_key.h"
+#include "sign.h"
 
 #define NAME_SIZE   64 /* of a key as somebody wrote it; longer ones are cut and so unknown */
 #define THREADS_MIN 8  /* beyond workers + queue, or the 503 never fires */
@@ -401,6 +402,11 @@ static bool check_networks(const struct config *c, char *why, size_t n)
     return false;
 }
 
+static bool check_keys(const struct config *c, char *why, size_t n)
+{
+    return sign_keys_valid(c->signing_keys, why, n);
+}
+
 static bool finish(struct config *c, const char *file, char *err, size_t errsize)
 {
     char why[400];
@@ -410,7 +416,8 @@ static bool finish(struct config *c, const char *file, char *err, size_t errsize
         snprintf(err, errsize, "out of memory");
         return false;
     }
-    if (check_threads(c, why, sizeof why) && check_memory(c, why, sizeof why) && check_networks(c, why, sizeof why))
+    if (check_threads(c, why, sizeof why) && check_memory(c, why, sizeof why) && check_networks(c, why, sizeof why) &&
+        check_keys(c, why, sizeof why))
         return true;
     snprintf(err, errsize, "%s: %s", file ? file : "configuration", why);
     return false;

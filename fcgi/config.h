@@ -12,6 +12,7 @@
 #include "../imgcore/imgcore.h"
 
 enum config_sandbox { SANDBOX_OFF, SANDBOX_LIMITS };
+enum config_dialect { DIALECT_PIXPOOL, DIALECT_IMGIX, DIALECT_CLOUDFLARE, DIALECT_GLIDE };
 
 struct config_preset {
     char *name, *options; /* owned; options as in a query string or the path form */
@@ -49,6 +50,11 @@ struct config {
     char *api_token;    /* Bearer, of POST and jobs; "": everybody may */
     char *admin_allow;  /* networks */
     char *cors_origins; /* origins, or * */
+    char *signing_keys; /* id:key, separated by commas; "": GET needs no signature */
+    /* which options clients may use */
+    char *allowed_options, *allowed_sizes; /* "": all */
+    int only_presets;                      /* 0 or 1 */
+    int fit_dialect;                       /* enum config_dialect */
     /* answers */
     int64_t maxage_s;
     char *ignore_options;             /* comma-separated, * at the end matches any rest */

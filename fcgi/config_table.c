@@ -93,6 +93,23 @@ const struct config_key config_keys[] = {
       .values = "origins such as https://example.org, separated by commas, or *",
       .help = "Pages of these origins may use pixpool from scripts (CORS). Empty: none may." },
 
+    { "signing_keys", CONFIG_STRING, OFF(signing_keys), .def = "", .max = TEXT,
+      .values = "id:key pairs, separated by commas",
+      .help = "GET of images needs a signature by one of these keys; docs/signing.md says how to make one. A new key is "
+              "added beside the old one, which goes when no URL uses it any more." },
+
+    { "allowed_options", CONFIG_STRING, OFF(allowed_options), .def = "", .max = TEXT,
+      .values = "names, separated by commas", .group = "Which options requests may use",
+      .help = "Options that requests may use. Empty: all. What presets hold is always allowed." },
+    { "only_presets", CONFIG_ENUM, OFF(only_presets), .def = "0", .words = "0 1",
+      .help = "1: requests must name a preset, and may use no other options but those of allowed_options." },
+    { "allowed_sizes", CONFIG_STRING, OFF(allowed_sizes), .def = "", .max = TEXT,
+      .values = "300x200, 300x, x200 or 300 (either side), separated by commas",
+      .help = "Sizes that requests may ask for with w, h and dpr. Empty: all. Presets may have any." },
+    { "fit_dialect", CONFIG_ENUM, OFF(fit_dialect), .def = "pixpool", .words = "pixpool imgix cloudflare glide",
+      .help = "Whose meaning the words of fit have, for URLs that were written for another service: fill pads there, for "
+              "instance. It decides about enlarging as well, unless the request does." },
+
     { "maxage", CONFIG_SEC, OFF(maxage_s), .def = "1h", .min = 0, .max = 365 * DAY / 1000,
       .group = "Answers",
       .help = "Cache-Control: max-age of images from /img/, unless the URL says otherwise." },

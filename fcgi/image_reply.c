@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "disposition.h"
 #include "flight.h"
 #include "negotiate.h"
 #include "stats.h"
@@ -119,6 +120,14 @@ static void size_headers(struct reply *a, const struct request_log *l)
     reply_header(a, "X-Image-Height", "%u", l->height);
     reply_header(a, "X-Source-Width", "%u", l->source_width);
     reply_header(a, "X-Source-Height", "%u", l->source_height);
+}
+
+void image_reply_name(const struct query *q, const struct image_reply *im, const char *name, struct reply *a)
+{
+    char value[DISPOSITION_SIZE];
+    if (q->dl || *q->filename)
+        reply_header(a, "Content-Disposition", "%s",
+                     disposition(q->dl, *q->filename ? q->filename : name, im->plan.format, value));
 }
 
 void image_reply_head(const struct image_reply *im, struct reply *a)

@@ -31,6 +31,8 @@ bool image_reply_plan(struct request *rq, const struct query *q, struct image_re
 
 /* What the pool shall expect of it. */
 struct pool_forecast image_reply_forecast(const struct image_reply *im);
+/* Content-Disposition where dl or filename ask for it; name: what the source is called. After image_reply_plan. */
+void image_reply_name(const struct query *q, const struct image_reply *im, const char *name, struct reply *a);
 
 /* HEAD, from the plan alone. */
 void image_reply_head(const struct image_reply *im, struct reply *a);

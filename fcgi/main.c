@@ -1,7 +1,7 @@
 /* The pixpool program: chooses the command, and starts the service.
  *
  *     serve    configuration -> kernels -> listening socket -> log -> spawner, which never comes back before the end
- *     process  cmd_process.c        check  cmd_check.c
+ *     process  cmd_process.c        check  cmd_check.c        sign  cmd_sign.c
  *
  * The socket is opened before the log, so that whoever starts pixpool by hand sees why it did not start. Without any
  * words, a listening standard input means serve: that is how mod_fcgid and spawn-fcgi start a program. */
@@ -27,6 +27,7 @@ static void print_usage(FILE *to)
           "  pixpool check   [--config FILE] [--key=value ...]   say what would go wrong with it, and what to do\n"
           "  pixpool process IN -o OUT [OPTIONS] [-o OUT2 [OPTIONS2] ...]\n"
           "                  [--repeat N] [--timing] [--quiet] [--key=value ...]\n"
+          "  pixpool sign    [--key ID] [--config FILE] URL ...          the URLs with their signatures\n"
           "  pixpool --print-config [--config FILE] [--key=value ...]   the sample file, or the values in force\n"
           "  pixpool --cpu | --version | --help\n"
           "\n"
@@ -68,6 +69,10 @@ static int serve_configured(const struct config *c, const char *file)
         if (cmd_preset_ok(c, p, text, sizeof text))
             continue;
         cmd_complain("%s: %s", file ? file : "PIXPOOL_CONFIG", text);
+        return CMD_FAILED;
+    }
+    if (!query_allow_valid(c, text, sizeof text)) {
+        cmd_complain("%s", text);
         return CMD_FAILED;
     }
     ic_init();
@@ -155,10 +160,15 @@ static const struct command {
     const char *name;
     int (*run)(int argc, char **argv);
 } commands[] = {
-    { "serve", cmd_serve }, { "process", cmd_process },
-    { "check", cmd_check }, { "--print-config", cmd_print_config },
-    { "--cpu", cmd_cpu },   { "--version", cmd_version },
-    { "--help", cmd_help }, { "-h", cmd_help },
+    { "serve", cmd_serve },
+    { "process", cmd_process },
+    { "sign", cmd_sign },
+    { "check", cmd_check },
+    { "--print-config", cmd_print_config },
+    { "--cpu", cmd_cpu },
+    { "--version", cmd_version },
+    { "--help", cmd_help },
+    { "-h", cmd_help },
     { "help", cmd_help },
 };
 
@@ -175,7 +185,7 @@ static int run(int argc, char **argv)
     if (argc < 2 && stdin_listens())
         return cmd_serve(0, NULL);
     if (argc < 2) {
-        cmd_complain("what shall be done? serve, process, check, or --help");
+        cmd_complain("what shall be done? serve, process, sign, check, or --help");
         return CMD_USAGE;
     }
     if (argc > 2 && strcmp(argv[2], "--help") == 0)
@@ -183,7 +193,7 @@ static int run(int argc, char **argv)
     for (size_t i = 0; i < sizeof commands / sizeof *commands; i++)
         if (strcmp(argv[1], commands[i].name) == 0)
             return commands[i].run(argc - 2, argv + 2);
-    cmd_complain("\"%.80s\" is no command: serve, process, check, or --help", argv[1]);
+    cmd_complain("\"%.80s\" is no command: serve, process, sign, check, or --help", argv[1]);
     return CMD_USAGE;
 }
 

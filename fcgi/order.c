@@ -141,13 +141,15 @@ static bool listed(const char *names, const char *name)
     return false;
 }
 
-static bool put_configured(struct order *o, const struct config_preset *r, struct query_error *e)
+static bool put_configured(struct order *o, const struct config *c, const struct config_preset *r,
+                           struct query_error *e)
 {
     struct order_output *out = append(o, r->name, e);
     if (!out)
         return false;
-    bool ok = strchr(r->options, '&') ? query_parse(&out->query, NULL, r->options, e)
-                                      : query_parse_list(&out->query, NULL, r->options, e);
+    bool ok = strchr(r->options, '&') ? query_parse(&out->query, c, r->options, e)
+                                      : query_parse_list(&out->query, c, r->options, e);
+    query_exempt(&out->query);
     return ok || blame(out->name, e);
 }
 
@@ -163,7 +165,7 @@ static bool configured(struct order *o, const struct config *c, const char *name
             continue;
         if (o->n == JOB_OUTPUTS)
             return query_fail(outputs(e), "outputs_many", "the configuration has more than 32 renditions");
-        if (!put_configured(o, r, e))
+        if (!put_configured(o, c, r, e))
             return false;
     }
     return true;

@@ -27,8 +27,19 @@ void query_init(struct query *q)
 {
     memset(q, 0, sizeof *q);
     ic_recipe_init(&q->recipe);
-    q->maxage_s = -1;
+    q->maxage_s = q->expires_s = -1;
     q->format = IC_FORMAT_ORIGIN;
+}
+
+void query_exempt(struct query *q)
+{
+    memcpy(q->exempt, q->seen, sizeof q->exempt);
+}
+
+bool query_is_exempt(const struct query *q, const struct query_option *o)
+{
+    ptrdiff_t row = o - query_options;
+    return q->exempt[row / 64] >> (row % 64) & 1;
 }
 
 bool query_given(const struct query *q, const char *name)
@@ -78,6 +89,8 @@ bool query_put(struct query *q, const struct config *c, const char *name, const 
     mark_given(q, o - query_options);
     if (!*value && !o->type->flag)
         return true;
+    if (o->words == query_fits)
+        value = query_dialect(q, c, value);
     void *field = (char *)q + o->offset;
     if (!o->type->parse(o, value, field, e))
         return false;
@@ -176,6 +189,8 @@ void query_fill(struct query *q, const struct query *p)
             continue;
         memcpy((char *)q + o->offset, (const char *)p + o->offset, o->type->size);
         mark_given(q, i);
+        if (o->words == query_fits)
+            q->fit_enlarges = p->fit_enlarges;
     }
 }
 
@@ -190,8 +205,7 @@ static bool fill_from_preset(struct query *q, const struct config *c, const char
     if (!options)
         return query_fail(e, "option_range", "preset \"%s\" is not in the configuration", shown);
     query_init(&p);
-    bool ok =
-        strchr(options, '&') ? query_parse(&p, NULL, options, &inner) : query_parse_list(&p, NULL, options, &inner);
+    bool ok = strchr(options, '&') ? query_parse(&p, c, options, &inner) : query_parse_list(&p, c, options, &inner);
     if (!ok)
         return query_fail(e, "option_malformed", "preset \"%s\" is broken: %.150s", shown, inner.text);
     if (query_given(&p, "preset"))
@@ -258,7 +272,12 @@ static bool check_focus(struct query *q, const struct query *asked, struct query
 bool query_finish(struct query *q, const struct config *c, struct query_error *e)
 {
     struct query asked = *q;
-    if (!fill_from_presets(q, c, e) || !check_area(q, e) || !check_focus(q, &asked, e))
+    bool sized = query_asks_size(q);
+    if (!query_allow_options(q, c, e) || !fill_from_presets(q, c, e) || !check_area(q, e) || !check_focus(q, &asked, e))
+        return false;
+    if (q->fit_enlarges && !query_given(q, "enlarge"))
+        q->recipe.enlarge = q->fit_enlarges == QUERY_ENLARGES;
+    if (sized && !query_allow_size(q, c, e))
         return false;
     q->format_auto = q->format == QUERY_FORMAT_AUTO;
     q->recipe.format = q->format_auto ? IC_FORMAT_ORIGIN : q->format;

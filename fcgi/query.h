@@ -16,23 +16,33 @@ struct query {
     bool format_auto;   /* format=auto: negotiate Accept */
     int64_t maxage_s;   /* -1: not given */
     char v[QUERY_TEXT]; /* cache buster */
-    uint64_t seen[2];   /* rows of the table that were given, for repeats and presets */
-    int format;         /* enum ic_format, or QUERY_FORMAT_AUTO */
-    int mirror;         /* of flip=: bits of enum ic_turn */
+    bool dl;            /* Content-Disposition: attachment */
+    char filename[QUERY_TEXT];
+    int64_t expires_s;          /* Unix time; -1: not given */
+    char signature[QUERY_TEXT]; /* s */
+    char key_id[QUERY_TEXT];    /* k */
+    uint64_t seen[2];           /* rows of the table that were given, for repeats and presets */
+    int format;                 /* enum ic_format, or QUERY_FORMAT_AUTO */
+    int mirror;                 /* of flip=: bits of enum ic_turn */
     bool flop;
     struct query_colour {
         struct ic_colour colour;
         bool given;
     } bg;
     char preset[QUERY_TEXT]; /* names, comma-separated */
+    uint64_t exempt[2];      /* rows that the operator gave: allowed_* do not concern them */
+    int fit_enlarges;        /* of a fit in another service's words: enum query_enlarge */
 };
+
+enum query_enlarge { QUERY_SILENT, QUERY_ENLARGES, QUERY_KEEPS };
 
 #define QUERY_FORMAT_AUTO IC_FORMATS
 
 /* What went wrong, for a 400 and for the command line. */
 struct query_error {
     char option[48];  /* the name as it was given, "" where none is to blame */
-    const char *code; /* "option_unknown" "option_range" "option_repeated" "option_malformed" "option_clash" */
+    const char *code; /* "option_unknown" "option_range" "option_repeated" "option_malformed" "option_clash"
+                         "option_not_allowed" */
     char text[240];
 };
 
@@ -51,7 +61,10 @@ bool query_set(struct query *q, const struct config *c, const char *name, const 
 bool query_parse_json(struct query *q, const struct config *c, const char *json, size_t n, struct query_error *e);
 /* Takes over from p, which is not finished either, the options that q leaves open. */
 void query_fill(struct query *q, const struct query *p);
-/* After the last option: applies presets below what was given, checks clashes. Required before the recipe is used. */
+/* What was given so far is the operator's own: allowed_options and the like do not concern it. Before query_finish. */
+void query_exempt(struct query *q);
+/* After the last option: refuses what is not allowed, applies presets below what was given, checks clashes. Required
+ * before the recipe is used. */
 bool query_finish(struct query *q, const struct config *c, struct query_error *e);
 
 /* Whether a segment of the path form begins with a known option. */
@@ -60,6 +73,9 @@ bool query_is_options(const char *segment, size_t n);
 bool query_is_known(const char *name);
 /* Whether the option was given so far, by any of its names. */
 bool query_given(const struct query *q, const char *name);
+
+/* Whether allowed_options and allowed_sizes can be read. false: why says what is wrong. */
+bool query_allow_valid(const struct config *c, char *why, size_t n);
 
 /* The options that differ from their defaults in table order, "w=800,h=600", for ETags and logs; after query_finish.
  * Always terminated. Returns the length needed, without the NUL; QUERY_CANONICAL bytes hold any. */

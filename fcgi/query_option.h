@@ -25,7 +25,8 @@ struct query_type {
 
 extern const struct query_type query_type_length, query_type_edge, query_type_area, query_type_integer,
     query_type_number, query_type_bool, query_type_word, query_type_mirror, query_type_colour, query_type_duration,
-    query_type_text, query_type_preset, query_type_sides, query_type_border, query_type_radius;
+    query_type_text, query_type_preset, query_type_sides, query_type_border, query_type_radius, query_type_note,
+    query_type_time;
 
 struct query_option {
     const char *name;
@@ -42,6 +43,7 @@ struct query_option {
 
 extern const struct query_option query_options[];
 extern const int query_options_n;
+extern const struct query_word query_fits[]; /* of the row fit */
 
 /* The row with this name or alias, or NULL. *negated (may be NULL) is set for aliases like we. */
 const struct query_option *query_option_find(const char *name, size_t n, bool *negated);
@@ -70,5 +72,16 @@ struct json_t;
 struct json_t *query_json_load(const char *json, size_t n, struct query_error *e);
 /* Every member of an object as an option. */
 bool query_json_put(struct query *q, const struct config *c, struct json_t *object, struct query_error *e);
+
+/* query_allow.c, parts of query_finish. Before presets: the options that clients gave. */
+bool query_allow_options(const struct query *q, const struct config *c, struct query_error *e);
+/* Before presets: whether a client gave a size. After them: whether it is allowed. */
+bool query_asks_size(const struct query *q);
+bool query_allow_size(const struct query *q, const struct config *c, struct query_error *e);
+/* Whether the operator gave this row. */
+bool query_is_exempt(const struct query *q, const struct query_option *o);
+
+/* query_dialect.c: pixpool's word for a word of fit in fit_dialect; notes in q what that says about enlarging. */
+const char *query_dialect(struct query *q, const struct config *c, const char *word);
 
 #endif

@@ -16,7 +16,7 @@
 #define AREA_MAX     65535 /* the widest side a source can have: config.h, max_side_in */
 
 /* clang-format off */
-static const struct query_word fits[] = {
+const struct query_word query_fits[] = {
     { "inside", IC_FIT_INSIDE }, { "cover", IC_FIT_COVER }, { "pad", IC_FIT_PAD },
     { "stretch", IC_FIT_STRETCH }, { "outside", IC_FIT_OUTSIDE },
     { "clip", IC_FIT_INSIDE }, { "max", IC_FIT_INSIDE }, { "scale-down", IC_FIT_INSIDE },
@@ -67,7 +67,7 @@ static const struct query_word test_ops[] = {
 const struct query_option query_options[] = {
     { "w", "width", LENGTH, .offset = R(width), .text = "width of the box in pixels, or a share of the source: 50p" },
     { "h", "height", LENGTH, .offset = R(height), .text = "height of the box in pixels, or a share of the source: 50p" },
-    { "fit", "mode", WORD(fits), .offset = R(fit), .def = "inside",
+    { "fit", "mode", WORD(query_fits), .offset = R(fit), .def = "inside",
       .text = "how to use the box: inside keeps all and the aspect, cover fills it and crops, pad fills it with bg, stretch "
               "gives up the aspect, outside covers it without cropping" },
     { "enlarge", "el,upscale,!we", BOOL, .offset = R(enlarge), .def = "0",
@@ -122,7 +122,15 @@ const struct query_option query_options[] = {
       .text = "names of option sets from the configuration; later ones override earlier ones, other options all of them" },
     { "maxage", "", &query_type_duration, .offset = F(maxage_s), .min = 300, .max = 31536000,
       .text = "how long the result may be cached: 300s to 1y" },
+    { "dl", "", BOOL, .offset = F(dl), .def = "0", .text = "have the result saved instead of shown" },
+    { "filename", "", &query_type_text, .offset = F(filename),
+      .text = "name under which the result is saved; the format's extension is added" },
     { "v", "cb", &query_type_text, .offset = F(v), .text = "changes the ETag and nothing else" },
+    { "expires", "exp", &query_type_time, .offset = F(expires_s), .max = 253402300799,
+      .text = "Unix time in seconds after which the URL is answered 410" },
+    { "s", "sig,signature", &query_type_note, .offset = F(signature),
+      .text = "signature of the URL, required on GET where signing_keys are configured" },
+    { "k", "", &query_type_note, .offset = F(key_id), .text = "id of the key that signed the URL" },
 #ifdef PIXPOOL_TEST_OPS
     { "x-test", "", WORD(test_ops), .offset = R(test_op), .def = "none", .text = "misbehave: only in test builds" },
 #endif

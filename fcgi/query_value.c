@@ -338,6 +338,22 @@ const struct query_type query_type_duration = {
     "duration", sizeof(int64_t), false, true, duration_parse, duration_print
 };
 
+/* Unix time in whole seconds. Not in the canonical form: it changes no picture, only how long it is to be had. */
+static bool time_parse(const struct query_option *o, const char *text, void *field, struct query_error *e)
+{
+    size_t n = strlen(text);
+    if (n == 0 || n > 18 || strspn(text, "0123456789") != n)
+        return malformed(e, text, "a time in seconds since 1970");
+    int64_t value = strtoll(text, NULL, 10);
+    if ((double)value > o->max)
+        return query_fail(e, "option_range", "%s must be a time in seconds since 1970, at most %.0f", e->option,
+                          o->max);
+    *(int64_t *)field = value;
+    return true;
+}
+
+const struct query_type query_type_time = { "time", sizeof(int64_t), false, true, time_parse, NULL };
+
 static bool text_parse(const struct query_option *o, const char *text, void *field, struct query_error *e)
 {
     (void)o;
@@ -360,4 +376,6 @@ static void text_print(const struct query_option *o, const void *field, char *ou
 }
 
 const struct query_type query_type_text = { "text", QUERY_TEXT, false, false, text_parse, text_print };
+/* Texts that say nothing about the picture, and are in no canonical form. */
+const struct query_type query_type_note = { "text", QUERY_TEXT, false, false, text_parse, NULL };
 const struct query_type query_type_preset = { "preset", QUERY_TEXT, false, false, text_parse, NULL };
