@@ -269,6 +269,15 @@ static bool check_focus(struct query *q, const struct query *asked, struct query
     return true;
 }
 
+static void finish_colours(struct query *q)
+{
+    struct ic_filters *f = &q->recipe.filters;
+    f->tinted = q->tint.given;
+    f->tint = q->tint.colour;
+    f->start = q->start.given ? q->start.colour : f->start;
+    f->stop = q->stop.given ? q->stop.colour : f->stop;
+}
+
 bool query_finish(struct query *q, const struct config *c, struct query_error *e)
 {
     struct query asked = *q;
@@ -285,6 +294,7 @@ bool query_finish(struct query *q, const struct config *c, struct query_error *e
     q->recipe.flop = q->flop || (q->mirror & IC_TURN_FLOP);
     q->recipe.bg_given = q->bg.given;
     q->recipe.bg = q->bg.colour;
+    finish_colours(q);
     return true;
 }
 

@@ -28,7 +28,7 @@ struct query {
     struct query_colour {
         struct ic_colour colour;
         bool given;
-    } bg;
+    } bg, start, stop, tint;
     char preset[QUERY_TEXT]; /* names, comma-separated */
     uint64_t exempt[2];      /* rows that the operator gave: allowed_* do not concern them */
     int fit_enlarges;        /* of a fit in another service's words: enum query_enlarge */

@@ -8,12 +8,14 @@
 #include <stddef.h>
 #include <string.h>
 
-#define F(field)     offsetof(struct query, field)
-#define R(field)     offsetof(struct query, recipe.field)
-#define LENGTH       &query_type_length, .min = 1, .max = 16384
-#define WORD(words_) &query_type_word, .words = words_
-#define BOOL         &query_type_bool
-#define AREA_MAX     65535 /* the widest side a source can have: config.h, max_side_in */
+#define F(field)        offsetof(struct query, field)
+#define R(field)        offsetof(struct query, recipe.field)
+#define LENGTH          &query_type_length, .min = 1, .max = 16384
+#define WORD(words_)    &query_type_word, .words = words_
+#define BOOL            &query_type_bool
+#define PERCENT(field_) &query_type_number, .offset = R(filters.field_), .min = -100, .max = 100, .def = "0"
+#define FACTOR(field_)  &query_type_number, .offset = R(filters.field_), .min = 0, .max = 10, .def = "1"
+#define AREA_MAX        65535 /* the widest side a source can have: config.h, max_side_in */
 
 /* clang-format off */
 const struct query_word query_fits[] = {
@@ -53,6 +55,13 @@ static const struct query_word kernels[] = {
     { "lanczos3", IC_KERNEL_LANCZOS3 }, { "lanczos2", IC_KERNEL_LANCZOS2 }, { "mitchell", IC_KERNEL_MITCHELL },
     { "catrom", IC_KERNEL_CATROM }, { "bilinear", IC_KERNEL_BILINEAR }, { "box", IC_KERNEL_BOX },
     { "nearest", IC_KERNEL_NEAREST },
+    { NULL, 0 }
+};
+
+static const struct query_word filts[] = {
+    { "none", IC_FILT_NONE }, { "greyscale", IC_FILT_GREYSCALE }, { "sepia", IC_FILT_SEPIA },
+    { "negate", IC_FILT_NEGATE }, { "duotone", IC_FILT_DUOTONE },
+    { "grayscale", IC_FILT_GREYSCALE }, { "gray", IC_FILT_GREYSCALE }, { "grey", IC_FILT_GREYSCALE },
     { NULL, 0 }
 };
 
@@ -108,6 +117,21 @@ const struct query_option query_options[] = {
       .text = "how hard the encoder tries for fewer bytes" },
     { "bg", "background", &query_type_colour, .offset = F(bg),
       .text = "CSS colour behind transparency and padding; white for JPEG, else transparent" },
+    { "bri", "", PERCENT(bri), .text = "brightness in percent: 20 is brightness=1.2" },
+    { "con", "", PERCENT(con), .text = "contrast in percent: 20 is contrast=1.2" },
+    { "sat", "", PERCENT(sat), .text = "saturation in percent: -100 is grey" },
+    { "brightness", "", FACTOR(brightness), .text = "factor that multiplies every colour" },
+    { "contrast", "", FACTOR(contrast), .text = "factor round middle grey" },
+    { "saturation", "", FACTOR(saturation), .text = "factor round the pixel's own grey" },
+    { "hue", "", &query_type_number, .offset = R(filters.hue), .min = -360, .max = 360, .def = "0",
+      .text = "degrees by which hues are turned: 120 makes red green" },
+    { "gam", "gamma", &query_type_number, .offset = R(filters.gamma), .min = 0.1, .max = 9.99, .def = "1",
+      .text = "gamma: above 1 brightens the middle" },
+    { "filt", "filter", WORD(filts), .offset = R(filters.filt), .def = "none",
+      .text = "greyscale, sepia, negate, or duotone with the colours start and stop" },
+    { "start", "", &query_type_colour, .offset = F(start), .text = "what black becomes in a duotone; c83658 where not given" },
+    { "stop", "", &query_type_colour, .offset = F(stop), .text = "what white becomes in a duotone; d8e74f where not given" },
+    { "tint", "", &query_type_colour, .offset = F(tint), .text = "gives every pixel this colour's hue and chroma and keeps its luma" },
     { "pixel", "pixelate", &query_type_integer, .offset = R(filters.pixel), .min = 1, .max = 512,
       .text = "pixelation: squares of so many pixels, each of its mean colour" },
     { "pad", "padding", &query_type_sides, .offset = R(surround.pad), .max = 16384, .def = "0",

@@ -24,7 +24,7 @@ static const char *const kernel_names[] = {
     "vscale_u8",    "vscale2_u8",  "hscale_u8",   "deinterleave2",     "deinterleave3",    "deinterleave4",
     "interleave2",  "interleave3", "interleave4", "premultiply_greya", "premultiply_rgba", "unpremultiply",
     "ycc_rgb",      "transpose16", "png_unsub",   "png_unup",          "png_unaverage",    "png_unpaeth",
-    "png_unpaeth2", "png_filter",  "png_weigh",   "halve_u8",
+    "png_unpaeth2", "png_filter",  "png_weigh",   "halve_u8",          "affine1",          "affine3",
 };
 #define KERNELS (sizeof(kernel_names) / sizeof(kernel_names[0]))
 
@@ -61,12 +61,14 @@ void ic_kernels_init(struct ic_kernels *k, enum ic_isa level)
     ic_kernels_rows_c(k);
     ic_kernels_png_c(k);
     ic_kernels_halve_c(k);
+    ic_kernels_tone_c(k);
 #if defined(__x86_64__)
     if (level >= IC_ISA_AVX2) {
         ic_kernels_scale_avx2(k);
         ic_kernels_rows_avx2(k);
         ic_kernels_png_avx2(k);
         ic_kernels_halve_avx2(k);
+        ic_kernels_tone_avx2(k);
     }
     if (level >= IC_ISA_AVX512) {
         ic_kernels_scale_avx512(k);

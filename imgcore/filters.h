@@ -4,6 +4,9 @@
 
 #include "imgcore.h"
 
+/* The defaults: nothing is filtered. */
+void ic_filters_init(struct ic_filters *f);
+
 /* IC_E_PARAM where a value is out of range: recipes come from other processes. */
 enum ic_code ic_filters_check(const struct ic_filters *f, struct ic_error *e);
 
@@ -13,7 +16,7 @@ bool ic_filters_framed(const struct ic_filters *f);
 /* Milliseconds a megapixel of the result. */
 double ic_filters_cost(const struct ic_filters *f);
 
-/* Whether alpha goes onto bg after the filters, in the frame: filters never see bg. */
+/* Whether alpha goes onto bg after the filters, which never see bg; otherwise as rows are converted. */
 bool ic_filters_compose(const struct ic_plan *p);
 
 #endif

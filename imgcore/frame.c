@@ -29,7 +29,7 @@ enum ic_code ic_frame_open(struct ic_frame *f, struct ic_mem *mem, const struct 
 
     *f = (struct ic_frame){ .plan = plan, .layout = layout, .limited = shape->limited, .image.mem = mem };
     f->upright.mem = mem;
-    f->compose = ic_layout_alpha(layout) && ic_filters_compose(plan);
+    f->compose = ic_layout_alpha(layout) && plan->flatten && ic_filters_framed(&plan->filters);
     for (int c = 0; c < ic_layout_channels(layout) && rc == IC_OK; c++) {
         const struct ic_plane *p = &shape->plane[shape->n > 1 ? c : 0];
 
@@ -109,8 +109,12 @@ struct ic_rows ic_frame_rows(const struct ic_frame *f, uint32_t k, uint32_t n)
 
 /* Operations. */
 
-static enum ic_code frame_filter(const struct ic_filters *f, const struct ic_view *v)
+static enum ic_code frame_filter(const struct ic_frame *frame, const struct ic_view *v)
 {
+    const struct ic_filters *f = &frame->plan->filters;
+
+    if (frame->tone && v->layout == IC_YCBCR)
+        ic_tone_planes(frame->tone, v);
     if (f->pixel > 1)
         ic_op_pixel(v, (uint32_t)f->pixel);
     return IC_OK;
@@ -143,7 +147,7 @@ static void frame_surround(const struct ic_frame *f, const struct ic_view *pictu
 enum ic_code ic_frame_finish(struct ic_frame *f, struct ic_error *e)
 {
     struct ic_view picture = ic_frame_picture(f);
-    enum ic_code rc = frame_filter(&f->plan->filters, &picture);
+    enum ic_code rc = frame_filter(f, &picture);
 
     (void)e;
     if (rc == IC_OK && f->compose)

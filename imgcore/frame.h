@@ -10,12 +10,14 @@
 
 #include "colour.h"
 #include "image.h"
+#include "tone.h"
 #include "view.h"
 
 struct ic_frame {
     const struct ic_plan *plan; /* borrowed */
     enum ic_layout layout;      /* of the image; with alpha where the sink has none, if `compose` is set */
     bool limited, compose;      /* compose: alpha goes onto bg after the filters, not before */
+    const struct ic_tone *tone; /* borrowed, may be NULL; only planes still need it, other rows come toned */
     struct ic_image image;
     struct ic_image upright; /* the picture before its rotation, where the plan has an angle */
 };

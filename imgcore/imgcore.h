@@ -136,9 +136,19 @@ struct ic_surround {
 
 #define IC_RADIUS_MAX (-1.0)
 
-/* What is done to the picture once it has its size and its turn; docs/filters.md has the formulas. All zero: nothing.
- */
+enum ic_filt { IC_FILT_NONE, IC_FILT_GREYSCALE, IC_FILT_SEPIA, IC_FILT_NEGATE, IC_FILT_DUOTONE };
+
+/* What is done to the picture once it has its size and its turn, in this order; docs/filters.md has the formulas. */
 struct ic_filters {
+    double bri, brightness; /* -100 .. 100 percent; 0 .. 10, a factor. Both: multiplied. So the next two */
+    double con, contrast;
+    double sat, saturation;
+    double hue;                   /* -360 .. 360 degrees */
+    double gamma;                 /* 0.1 .. 9.99 */
+    int filt;                     /* enum ic_filt */
+    struct ic_colour start, stop; /* of duotone: what black and white become */
+    struct ic_colour tint;
+    bool tinted;
     int pixel; /* 2 .. 512: side of the squares in pixels; 0 and 1: none */
 };
 

@@ -47,31 +47,40 @@ static bool output_has_hue(const struct ic_plan *p)
            (p->surround.border.width && (line->r != line->g || line->g != line->b));
 }
 
-/* The layout to offer to the sink. A canvas is filled in RGB: its edge need not fall on the chroma grid. */
+/* The layout to offer to the sink. A canvas is filled in RGB: its edge need not fall on the chroma grid. WebP has no
+ * grey of its own, so that planes are the least work there. */
 static enum ic_layout output_layout(const struct ic_plan *p, enum ic_layout source)
 {
-    bool grey = source == IC_GREY || source == IC_GREYA;
+    bool made_grey = ic_tone_greys(&p->filters);
+    bool grey = made_grey || ((source == IC_GREY || source == IC_GREYA) && !ic_tone_colours(&p->filters));
 
-    if (source == IC_YCBCR && !p->pad && !p->rgb)
+    if (source == IC_YCBCR && !p->pad && !p->rgb && !(made_grey && p->format != IC_FORMAT_WEBP))
         return IC_YCBCR;
     if (grey && !output_has_hue(p))
         return p->alpha ? IC_GREYA : IC_GREY;
     return p->alpha ? IC_RGBA : IC_RGB;
 }
 
+static enum ic_layout output_with_alpha(enum ic_layout l)
+{
+    return l == IC_GREY || l == IC_GREYA ? IC_GREYA : IC_RGBA;
+}
+
 static enum ic_code output_choose(struct ic_output *o, const struct ic_sink_opt *so, struct ic_error *e)
 {
     const struct ic_plan *p = o->plan;
-    enum ic_layout from = o->source.layout, to;
+    bool toned = ic_tone_any(&p->filters), compose = ic_layout_alpha(o->source.layout) && ic_filters_compose(p);
     struct ic_colour bg = p->bg;
 
-    o->codec->sink_shape(output_layout(p, from), p->width, p->height, so, &o->shape);
-    to = o->shape.layout;
-    if (ic_layout_alpha(from) && ic_filters_compose(p)) {
-        to = to == IC_GREY || to == IC_GREYA ? IC_GREYA : IC_RGBA;
-        bg.a = 0;
+    o->codec->sink_shape(output_layout(p, o->source.layout), p->width, p->height, so, &o->shape);
+    o->layout = compose && ic_filters_framed(&p->filters) ? output_with_alpha(o->shape.layout) : o->shape.layout;
+    /* Luma alone makes the grey of planes: chroma is not even resampled. */
+    if (ic_tone_greys(&p->filters) && o->source.layout == IC_YCBCR && o->layout != IC_YCBCR && !p->rgb) {
+        o->source.layout = IC_GREY;
+        o->source.n = 1;
     }
-    if (!ic_colour_init(&o->colour, from, to, bg))
+    bg.a = compose ? 0 : bg.a;
+    if (!ic_colour_init(&o->colour, o->source.layout, toned ? ic_output_tone_takes(o) : o->layout, bg))
         return ic_fail(e, IC_E_PARAM, "%s can't store this kind of image", o->codec->name);
     return IC_OK;
 }
@@ -151,7 +160,7 @@ static enum ic_code output_add_rows(struct ic_output *o)
     uint32_t widest = o->plan->width > o->plan->scaled_w ? o->plan->width : o->plan->scaled_w;
 
     o->opaque = ic_alloc(o->mem, widest);
-    o->packed = ic_alloc(o->mem, (size_t)o->plan->width * o->colour.channels * STRIP_ROWS);
+    o->packed = ic_alloc(o->mem, (size_t)o->plan->width * (size_t)o->shape.plane[0].channels * STRIP_ROWS);
     if (!o->opaque || !o->packed)
         return IC_E_MEMORY;
     memset(o->opaque, 255, widest);
@@ -193,8 +202,11 @@ enum ic_code ic_output_open_to(struct ic_output *o, struct ic_engine *g, const s
     output_halve(o);
     if (output_add_planes(o, g) != IC_OK || output_add_rows(o) != IC_OK)
         return output_no_memory(e);
-    if (plan->framed && (rc = ic_frame_open(&o->frame, o->mem, plan, &o->shape, o->colour.to, e)) != IC_OK)
+    if (ic_tone_any(&plan->filters) && ic_output_tone_open(o) != IC_OK)
+        return output_no_memory(e);
+    if (plan->framed && (rc = ic_frame_open(&o->frame, o->mem, plan, &o->shape, o->layout, e)) != IC_OK)
         return rc;
+    o->frame.tone = o->tone;
     if ((rc = ic_overlay_open(&o->overlay, g, plan, &o->shape, e)) != IC_OK)
         return rc;
     return output_add_sink(o, &so, g->limits.max_result, e);
@@ -210,6 +222,8 @@ void ic_output_close(struct ic_output *o)
     ic_overlay_close(&o->overlay);
     ic_free(o->mem, o->opaque);
     ic_free(o->mem, o->packed);
+    ic_free(o->mem, o->tone);
+    ic_free(o->mem, o->spread);
     for (int i = 0; i < IC_PLANES; i++) {
         ic_scale_free(&o->scale[i]);
         ic_free(o->mem, o->strip[i].p);
@@ -329,7 +343,7 @@ static struct ic_rows output_convert(struct ic_output *o)
     int from = ic_layout_channels(o->source.layout);
     struct ic_rows rows = { 0 };
 
-    if (o->source.limited != o->shape.limited)
+    if (o->source.limited != o->shape.limited && !(o->tone && o->layout == IC_YCBCR))
         output_range(o);
     for (int c = 0; c < o->colour.channels; c++) {
         const struct output_strip *s = &o->strip[o->colour.map[c] < 0 ? 0 : o->colour.map[c]];
@@ -345,13 +359,13 @@ static struct ic_rows output_convert(struct ic_output *o)
             p[c] = o->strip[c].p + o->strip[c].stride * y;
         ic_colour_row(&o->colour, p, o->strip[0].width);
     }
-    return rows;
+    return o->tone ? ic_output_tone(o, &rows) : rows;
 }
 
 static void output_put(struct ic_output *o, const struct ic_rows *rows)
 {
-    for (int c = 0; c < o->colour.channels; c++) {
-        const struct output_strip *s = &o->strip[o->colour.map[c] < 0 ? 0 : o->colour.map[c]];
+    for (int c = 0; c < ic_layout_channels(o->layout); c++) {
+        const struct output_strip *s = &o->strip[o->layout == IC_YCBCR ? c : 0];
 
         ic_frame_put(&o->frame, c, s->width, s->height, rows, s->y);
     }
@@ -360,20 +374,17 @@ static void output_put(struct ic_output *o, const struct ic_rows *rows)
 /* Marks the strip where it lies. Its channels are rows of their own: what shares them is framed. */
 static void output_overlay(struct ic_output *o, const struct ic_rows *rows)
 {
-    struct ic_view v = { .layout = o->colour.to,
+    struct ic_view v = { .layout = o->layout,
                          .limited = o->shape.limited,
                          .width = o->plan->width,
                          .height = o->strip[0].n,
-                         .n = o->colour.channels };
+                         .n = ic_layout_channels(o->layout) };
 
-    for (int c = 0; c < v.n; c++) {
-        const struct output_strip *s = &o->strip[o->colour.map[c] < 0 ? 0 : o->colour.map[c]];
-
-        v.plane[c] = (struct ic_view_plane){ .p = o->colour.map[c] < 0 ? o->opaque : s->p,
+    for (int c = 0; c < v.n; c++)
+        v.plane[c] = (struct ic_view_plane){ .p = (uint8_t *)rows->p[c], /* our own, which rows only lend */
                                              .stride = rows->stride[c],
-                                             .width = s->width,
+                                             .width = o->strip[o->layout == IC_YCBCR ? c : 0].width,
                                              .height = rows->n[c] };
-    }
     ic_overlay_blend(&o->overlay, &v, o->strip[0].y);
 }
 

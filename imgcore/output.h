@@ -8,6 +8,7 @@
 #include "halve.h"
 #include "overlay.h"
 #include "scale.h"
+#include "tone.h"
 
 /* Rows of one channel, resampled, waiting until every channel has its share. */
 struct output_strip {
@@ -24,7 +25,10 @@ struct ic_output {
     const struct ic_codec *codec;
     struct ic_planes source, shape; /* what comes, what the sink takes */
     int level[IC_PLANES];           /* how often each plane is halved before it comes; source is after that */
+    enum ic_layout layout;          /* of finished rows: the sink's, or with alpha that the frame composes onto bg */
     struct ic_colour_path colour;
+    struct ic_tone *tone;                 /* owned; NULL: none */
+    uint8_t *spread;                      /* owned; a strip of R, G and B where a tone makes them of grey */
     struct ic_scale scale[IC_PLANES];     /* by plane of the source */
     struct output_strip strip[IC_PLANES]; /* by channel of the source */
     uint8_t *opaque, *packed;             /* owned; a row of 255, a strip of packed rows */
@@ -53,6 +57,11 @@ void ic_output_close(struct ic_output *o); /* accepts a zeroed or half-made one 
 /* How one plane of the source becomes the sink's, on each axis; o has plan, source and shape. From output_axis.c. */
 struct ic_axis ic_output_axis_x(const struct ic_output *o, int plane);
 struct ic_axis ic_output_axis_y(const struct ic_output *o, int plane);
+
+/* From output_tone.c, for plans with a tone: the layout it takes; its tables, once the strips are there; a strip. */
+enum ic_layout ic_output_tone_takes(const struct ic_output *o);
+enum ic_code ic_output_tone_open(struct ic_output *o);
+struct ic_rows ic_output_tone(struct ic_output *o, const struct ic_rows *rows);
 
 /* Monotonic milliseconds. */
 double ic_now_ms(void);

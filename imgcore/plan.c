@@ -11,6 +11,7 @@
 #include "codec.h"
 #include "filters.h"
 #include "image.h"
+#include "tone.h"
 
 #include <math.h>
 
@@ -117,6 +118,7 @@ static enum ic_code plan_check_result(const struct ic_plan *p, const struct ic_l
 void ic_recipe_init(struct ic_recipe *r)
 {
     *r = (struct ic_recipe){ .dpr = 1.0, .focus_x = 0.5, .focus_y = 0.5, .effort = 4, .autorotate = true };
+    ic_filters_init(&r->filters);
     for (int i = 0; i < IC_MARKS; i++)
         ic_mark_init(&r->mark[i]);
 }
@@ -167,6 +169,7 @@ enum ic_code ic_plan(const struct ic_recipe *r, const struct ic_info *info, cons
     if ((rc = ic_plan_marks(r, &p, e)) != IC_OK)
         return rc;
     p.filters = r->filters;
+    p.rgb = p.rgb || ic_tone_rgb(&p.filters);
     p.framed = p.turn || p.pad || p.surround.radius > 0 || ic_filters_framed(&p.filters) || ic_plan_marks_framed(&p);
     p.scale = plan_scale(&p);
     ic_plan_cost(&p);

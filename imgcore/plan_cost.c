@@ -7,6 +7,7 @@
 
 #include "codec.h"
 #include "filters.h"
+#include "tone.h"
 
 #include <math.h>
 
@@ -125,7 +126,8 @@ static uint64_t memory_ring(const struct ic_plan *p)
 
 static uint64_t memory_frame(const struct ic_plan *p)
 {
-    uint64_t strips = ((uint64_t)p->scaled_w + p->width) * 4 * 16;
+    uint64_t strips =
+        ((uint64_t)p->scaled_w + p->width) * 4 * 16 + (ic_tone_any(&p->filters) ? 3 * 16 * p->scaled_w + 16384ull : 0);
 
     uint64_t frame = (uint64_t)p->width * p->height, upright = (uint64_t)p->scaled_w * p->scaled_h;
 

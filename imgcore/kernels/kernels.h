@@ -43,6 +43,13 @@ struct ic_png_row {
     size_t n, bpp; /* bytes; n is a multiple of bpp */
 };
 
+/* A 3x3 matrix with an offset in fixed point. Sums fit 32 bits for any pixel; off holds the half for rounding, too. */
+struct ic_affine {
+    int32_t m[3][3], off[3];
+    int shift;   /* bits of fraction */
+    int32_t max; /* results are clamped to 0 .. max */
+};
+
 /* Only function pointers, in the order of the names in cpu.c. Rows may overlap only where it is said. */
 struct ic_kernels {
     /* dst[i] = round(sum of rows[t][i] * w[t]), clamped to a byte. The last bytes are done in a block of 32: rows are
@@ -96,6 +103,11 @@ struct ic_kernels {
     /* dst[i] = average of samples 2i and 2i + 1 of rows a and b, a half rounded down where i is even and up where it is
      * odd: halving again and again must not brighten. */
     void (*halve_u8)(uint8_t *dst, const uint8_t *a, const uint8_t *b, size_t n);
+
+    /* One row, or three, from three: dst[i][x] = sum over j of a->m[i][j] * src[j][x], plus a->off[i], shifted down and
+     * clamped to a byte. dst may be src. Exactly n bytes are read and written of each. */
+    void (*affine1)(uint8_t *dst, const uint8_t *const *src, const struct ic_affine *a, size_t n);
+    void (*affine3)(uint8_t *const *dst, const uint8_t *const *src, const struct ic_affine *a, size_t n);
 };
 
 /* Each sets the kernels it has and leaves the rest. */
@@ -110,6 +122,8 @@ void ic_kernels_scale_neon(struct ic_kernels *k);
 void ic_kernels_rows_neon(struct ic_kernels *k);
 void ic_kernels_png_avx2(struct ic_kernels *k);
 void ic_kernels_halve_c(struct ic_kernels *k);
+void ic_kernels_tone_c(struct ic_kernels *k);
+void ic_kernels_tone_avx2(struct ic_kernels *k);
 void ic_kernels_halve_avx2(struct ic_kernels *k);
 
 /* The reference's row kernels by name: faster versions end their rows with them. */

@@ -300,6 +300,37 @@ static void case_halve(const struct ic_kernels *k, struct strip *out, struct str
     k->halve_u8(strip_px(out, 0), strip_px(in, 0), strip_px(in, 1), in->n / 2);
 }
 
+/* Any matrix whose sums fit 32 bits: 3 * 255 * 2^20 + 2^30 do. */
+static struct ic_affine random_affine(struct random *r)
+{
+    struct ic_affine a = { .shift = (int)random_below(r, 20), .max = 255 };
+    for (int i = 0; i < 3; i++) {
+        a.off[i] = (int32_t)random_below(r, 1u << 30) - (1 << 29);
+        for (int j = 0; j < 3; j++)
+            a.m[i][j] = (int32_t)random_below(r, 1u << 21) - (1 << 20);
+    }
+    return a;
+}
+
+static void case_affine1(const struct ic_kernels *k, struct strip *out, struct strip *in, struct random *r)
+{
+    struct ic_affine a = random_affine(r);
+    const uint8_t *src[3] = { strip_px(in, 0), strip_px(in, 1), strip_px(in, 2) };
+    k->affine1(strip_px(out, 0), src, &a, out->n);
+}
+
+/* In place, too. */
+static void case_affine3(const struct ic_kernels *k, struct strip *out, struct strip *in, struct random *r)
+{
+    struct ic_affine a = random_affine(r);
+    uint8_t *dst[3] = { strip_px(out, 0), strip_px(out, 1), strip_px(out, 2) };
+    const uint8_t *src[3] = { strip_px(in, 0), strip_px(in, 1), strip_px(in, 2) };
+    if (random_below(r, 2))
+        for (int c = 0; c < 3; c++)
+            src[c] = memcpy(dst[c], src[c], out->n);
+    k->affine3(dst, src, &a, out->n);
+}
+
 static const struct {
     const char *name;
     kernel_case *run;
@@ -326,6 +357,8 @@ static const struct {
     { "png_filter", case_png_filter },
     { "png_weigh", case_png_weigh },
     { "halve_u8", case_halve },
+    { "affine1", case_affine1 },
+    { "affine3", case_affine3 },
 };
 
 #define CASES ((int)(sizeof cases / sizeof *cases))
