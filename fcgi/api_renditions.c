@@ -4,7 +4,8 @@
  * slow client must not hold a worker. What fails for all of them is an answer of its own, with its status; what fails
  * for one is told in its place. */
 #include <sodium.h>
-#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "access.h"
 #include "framing.h"
@@ -14,36 +15,55 @@
 #include "stream.h"
 #include "upload.h"
 
+/* The results of one upload, in memory. */
+struct made {
+    struct renditions *s;
+    struct pool_ticket *ticket;
+    size_t used, reserve;
+    uint8_t *p[JOB_OUTPUTS]; /* owned */
+};
+
+static bool room_for(struct made *m, size_t n)
+{
+    size_t beyond = m->used + n > m->reserve ? m->used + n - m->reserve : 0;
+    if (beyond > 0 && !pool_grow(m->ticket, beyond))
+        return false;
+    m->used += n;
+    m->reserve += beyond;
+    return true;
+}
+
+static bool keep(void *ctx, int output, const uint8_t *data)
+{
+    struct made *m = ctx;
+    size_t n = m->s->out[output].n;
+    m->p[output] = room_for(m, n) ? malloc(n + 1) : NULL;
+    if (!m->p[output])
+        return false;
+    memcpy(m->p[output], data, n);
+    return true;
+}
+
 static bool write_stream(void *ctx, const void *p, size_t n)
 {
     return stream_write(ctx, p, n);
 }
 
-static bool send_one(struct framing *f, const struct upload *u, const struct renditions *s, int k)
+static bool send_one(struct framing *f, const struct upload *u, const struct made *m, int k)
 {
-    const struct rendition *r = &s->out[k];
+    const struct rendition *r = &m->s->out[k];
     unsigned char sha256[FRAMING_SHA256];
     struct framing_item i = { .name = u->name, .output = u->order.outputs[k].name, .status = 200, .fd = -1 };
-    if (r->code != IC_OK) {
-        i.status = reply_status(r->code);
-        i.code = ic_code_name(r->code);
-        i.detail = r->text;
-        return framing_item(f, &i);
+    rendition_item(r, &i);
+    if (r->code == IC_OK) {
+        crypto_hash_sha256(sha256, m->p[k], r->n);
+        i.p = m->p[k];
+        i.sha256 = sha256;
     }
-    crypto_hash_sha256(sha256, r->p, r->n);
-    i.width = r->width;
-    i.height = r->height;
-    i.source_width = r->source_width;
-    i.source_height = r->source_height;
-    i.format = r->format;
-    i.truncated = r->truncated;
-    i.p = r->p;
-    i.n = r->n;
-    i.sha256 = sha256;
     return framing_item(f, &i);
 }
 
-static void send_all(struct upload *u, const struct renditions *s, struct request *rq, struct reply *a)
+static void send_all(struct upload *u, const struct made *m, struct request *rq, struct reply *a)
 {
     struct stream st;
     struct framing f;
@@ -58,8 +78,8 @@ static void send_all(struct upload *u, const struct renditions *s, struct reques
     if (stream_begin(&st, rq, a)) {
         stream_vacate(&st);
         bool ok = framing_begin(&f);
-        for (int k = 0; k < s->n && ok; k++)
-            ok = send_one(&f, u, s, k) && stream_flush(&st);
+        for (int k = 0; k < m->s->n && ok; k++)
+            ok = send_one(&f, u, m, k) && stream_flush(&st);
         if (ok && framing_end(&f))
             stream_end(&st);
         else
@@ -82,8 +102,9 @@ static void log_run(struct request *rq, const struct renditions *s)
     l->source_height = s->info.height;
 }
 
-static bool make(struct upload *u, struct renditions *s, struct request *rq, struct reply *a)
+static bool make(struct upload *u, struct made *m, struct request *rq, struct reply *a)
 {
+    struct renditions *s = m->s;
     struct pool_input in = { .p = u->file.p, .fd = -1, .n = u->file.n };
     struct ic_error e = { 0 };
     if (image_reply_probe_bytes(u->file, &s->info, &e) != IC_OK ||
@@ -96,6 +117,9 @@ static bool make(struct upload *u, struct renditions *s, struct request *rq, str
         return false;
     }
     s->job.what = rq->log.route;
+    m->reserve = s->reserve;
+    s->keep = keep;
+    s->ctx = m;
     s->job.deadline_ms = rq->deadline_ms;
     s->job.client = rq->conn->fd;
     if (!pool_price(&rq->ticket, &s->job.forecast, rq->deadline_ms, &s->job.retry_after_s, &e)) {
@@ -116,14 +140,16 @@ static void answer(struct upload *u, struct request *rq, struct reply *a)
         image_reply_option(a, &e);
         return;
     }
-    struct renditions *s = renditions_create();
-    if (!s)
+    struct made m = { .s = renditions_create(), .ticket = &rq->ticket };
+    if (!m.s)
         reply_busy(a, 1, "out of memory");
-    else if (make(u, s, rq, a)) {
+    else if (make(u, &m, rq, a)) {
         reply_header(a, "Cache-Control", "no-store");
-        send_all(u, s, rq, a);
+        send_all(u, &m, rq, a);
     }
-    renditions_free(s);
+    for (int k = 0; k < JOB_OUTPUTS; k++)
+        free(m.p[k]);
+    renditions_free(m.s);
 }
 
 void api_renditions(struct request *rq, struct reply *a)

@@ -14,6 +14,7 @@
 
 #define CHUNK        (256u << 10) /* read at a time, and the first buffer where the length is unknown */
 #define RATE         1024         /* bytes a millisecond: a peer at least as fast never meets the timeout */
+#define STREAM_RATE  32           /* the same for bodies that are read piece by piece, which may be very large */
 #define END_INPUT_MS 200
 #define READ_AHEAD   8192  /* libfcgi's buffer */
 #define UNREAD_MAX   65536 /* a body that nobody asked for is read up to this size */
@@ -205,6 +206,48 @@ bool request_read_body(struct request *rq, struct reply *a)
     if (!ok)
         request_free_body(rq);
     return ok;
+}
+
+/* Bodies in pieces. */
+
+bool request_stream_begin(struct request *rq, struct reply *a)
+{
+    if (!dispatch_body_begin(rq->gw->dispatch)) {
+        reply_busy(a, 1, "too many uploads at once");
+        return false;
+    }
+    rq->body_until_ms = clock_ms() + rq->gw->cfg->body_timeout_ms;
+    return true;
+}
+
+/* What libfcgi holds already, after a wait for its first byte: FCGX_GetStr alone would wait for all n. */
+size_t request_stream_read(struct request *rq, uint8_t *to, size_t n)
+{
+    int64_t from_us = clock_us();
+    dispatch_read_deadline(rq->gw->dispatch, rq->conn, rq->body_until_ms + (int64_t)(rq->body_n / STREAM_RATE));
+    int first = FCGX_GetChar(rq->fx.in);
+    if (first == EOF)
+        return 0;
+    to[0] = (uint8_t)first;
+    size_t here = (size_t)(rq->fx.in->stop - rq->fx.in->rdNext), rest = here < n - 1 ? here : n - 1;
+    int got = rest > 0 ? FCGX_GetStr((char *)to + 1, (int)rest, rq->fx.in) : 0;
+    rq->body_n += 1 + (size_t)(got > 0 ? got : 0);
+    rq->log.read_ms += (double)(clock_us() - from_us) / 1000;
+    return 1 + (size_t)(got > 0 ? got : 0);
+}
+
+void request_stream_paused(struct request *rq, int64_t ms)
+{
+    rq->body_until_ms += ms;
+}
+
+bool request_stream_end(struct request *rq, struct reply *a)
+{
+    bool more = a && surplus(rq);
+    dispatch_deadline(rq->gw->dispatch, rq->conn, 0);
+    dispatch_body_end(rq->gw->dispatch);
+    rq->log.bytes_in = rq->body_n;
+    return a && judge(rq, more, a);
 }
 
 /* Whether the rest of STDIN lies in the socket, but for what libfcgi has read ahead: to read it costs no wait. */

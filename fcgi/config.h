@@ -40,6 +40,9 @@ struct config {
     int64_t memory_limit;  /* all of pixpool: workers, and bodies and results in flight */
     int64_t worker_memory; /* one job */
     int64_t max_body, max_result;
+    /* batches */
+    int64_t batch_max;   /* files of one batch */
+    int64_t batch_spool; /* bytes of results that wait in a file */
     /* images */
     int64_t max_pixels_in, max_side_in, max_side_out;
     /* time, milliseconds */

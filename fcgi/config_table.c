@@ -60,6 +60,13 @@ const struct config_key config_keys[] = {
     { "max_result", CONFIG_BYTES, OFF(max_result), .def = "32M", .min = KILO, .max = 4 * GIGA,
       .help = "The encoded results of one job. Beyond: 422." },
 
+    { "batch_max", CONFIG_INT, OFF(batch_max), .def = "500", .min = 1, .max = 10000,
+      .group = "Batches",
+      .help = "Files of one batch. Each may have max_body bytes. Beyond: 400." },
+    { "batch_spool", CONFIG_BYTES, OFF(batch_spool), .def = "1G", .min = MEGA, .max = 16 * TERA,
+      .help = "Results of one batch that wait, in a file without a name in TMPDIR (else /tmp), for the end of its body. "
+              "An image whose result finds no room there fails with 507." },
+
     { "max_pixels_in", CONFIG_COUNT, OFF(max_pixels_in), .def = "100M", .min = 1, .max = INT64_C(100000000000),
       .group = "Images",
       .help = "Pixels of a source: width x height x frames. 100M is a hundred million. Beyond: 422." },

@@ -9,12 +9,14 @@
 #include "pool.h"
 
 struct dispatch;
+struct runners;
 
 /* One per gateway process; everything a request handler needs. */
 struct gateway {
     const struct config *cfg;
     struct pool *pool;
     struct dispatch *dispatch;
+    struct runners *runners;
 };
 
 /* One FastCGI connection. Owned by the dispatcher, or by one accept thread while it serves a request. */

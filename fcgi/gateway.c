@@ -14,6 +14,7 @@
 
 #include "log.h"
 #include "request.h"
+#include "runners.h"
 
 #define STACK     (256u << 10)
 #define STACK_OWN (2048u << 10) /* workers = 0: codecs run on it */
@@ -132,9 +133,12 @@ int gateway_run(const struct config *c, int listen_fd, int spawner)
     if (FCGX_Init() == 0 && (g.pool = pool_create(c)) != NULL)
         g.dispatch = dispatch_create(c, g.pool, listen_fd, spawner);
     if (g.dispatch != NULL)
+        g.runners = runners_create(c->workers > 0 ? (int)c->workers : 1, c->workers > 0 ? STACK : STACK_OWN);
+    if (g.runners != NULL)
         status = serve(&g);
     else
         log_line(LOG_LV_ERROR, "event=gateway_failed error=%s", strerrorname_np(errno));
+    runners_free(g.runners);
     dispatch_free(g.dispatch);
     if (g.pool != NULL)
         pool_free(g.pool);

@@ -2,8 +2,7 @@
  *
  * Strict where laxness would let two parsers see different parts: lines end in CRLF, a line that begins with the
  * delimiter is one or the body is refused, names occur once, transfer encodings are refused (RFC 7578 section 4.7
- * deprecates them). A streaming parser was rejected: the whole body must lie in memory anyway before a worker may see
- * any of it. */
+ * deprecates them). multipart_reader.c reads bodies that are larger than memory by the same rules. */
 #include "multipart.h"
 
 #include <stdarg.h>
@@ -58,17 +57,24 @@ static bool after_delimiter(struct multipart *m, const uint8_t *p)
     return false;
 }
 
-bool multipart_begin(struct multipart *m, struct ic_bytes body, const char *content_type)
+bool multipart_boundary(struct multipart *m, const char *content_type)
 {
     char boundary[MULTIPART_BOUNDARY + 1];
     memset(m, 0, sizeof *m);
-    m->p = body.p;
-    m->end = body.p + body.n;
     if (negotiate_parameter(content_type, "boundary", boundary, sizeof boundary) != 1 || !boundary_valid(boundary)) {
         fault(m, "Content-Type has no valid boundary");
         return false;
     }
     m->delimiter_n = (size_t)snprintf(m->delimiter, sizeof m->delimiter, "\r\n--%s", boundary);
+    return true;
+}
+
+bool multipart_begin(struct multipart *m, struct ic_bytes body, const char *content_type)
+{
+    if (!multipart_boundary(m, content_type))
+        return false;
+    m->p = body.p;
+    m->end = body.p + body.n;
     size_t first = m->delimiter_n - 2;
     if (body.n >= first && !memcmp(body.p, m->delimiter + 2, first))
         return after_delimiter(m, body.p + first);
@@ -126,8 +132,7 @@ static int read_line(struct multipart *m, char *line, struct multipart_part *par
     return 0;
 }
 
-/* Reads the lines up to the empty one; m->p then stands at the data. */
-static int read_headers(struct multipart *m, struct multipart_part *part)
+int multipart_headers(struct multipart *m, struct multipart_part *part)
 {
     char line[1024];
     const uint8_t *start = m->p;
@@ -157,7 +162,7 @@ int multipart_next(struct multipart *m, struct multipart_part *part)
     memset(part, 0, sizeof *part);
     if (++m->parts > MULTIPART_PARTS)
         return fault(m, "more than %d parts", MULTIPART_PARTS);
-    if (read_headers(m, part) < 0)
+    if (multipart_headers(m, part) < 0)
         return -1;
     /* The line end before a delimiter belongs to it: an empty part shares it with its headers. */
     const uint8_t *from = m->p - 2;

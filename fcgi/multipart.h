@@ -33,4 +33,11 @@ bool multipart_begin(struct multipart *m, struct ic_bytes body, const char *cont
 /* The next part: 1, or 0 after the closing delimiter, or -1: m->error says why. */
 int multipart_next(struct multipart *m, struct multipart_part *part);
 
+/* For multipart_reader.c. */
+
+/* Takes the delimiter from Content-Type. false: m->error says why. */
+bool multipart_boundary(struct multipart *m, const char *content_type);
+/* Reads the lines from m->p up to the empty one; m->p then stands at the data. -1: m->error says why. */
+int multipart_headers(struct multipart *m, struct multipart_part *part);
+
 #endif

@@ -52,6 +52,8 @@ bool pool_price(struct pool_ticket *t, const struct pool_forecast *f, int64_t de
 void pool_waive(struct pool_ticket *t);
 /* More bytes for a ticket (a body of unknown length that grows). false: the budget is used up, t is unchanged. */
 bool pool_grow(struct pool_ticket *t, size_t bytes);
+/* Gives back what turned out not to be needed. */
+void pool_shrink(struct pool_ticket *t, size_t bytes);
 /* Gives back the place alone: the work is done, and the answer still holds memory. */
 void pool_vacate(struct pool_ticket *t);
 void pool_leave(struct pool_ticket *t); /* accepts an empty or vacated ticket */
@@ -72,6 +74,7 @@ struct pool_job {
     int client;          /* hangs up when nobody wants the result: a connection, or a pipe to read from; -1: none */
     /* Asked in this thread once client has hung up: whether somebody else still wants it. NULL: nobody. */
     bool (*wanted)(void *ctx);
+    int64_t work_ms_max; /* with a worker in hand, no longer than this; 0: until deadline_ms */
     /* Called in this thread as outputs arrive. data (NULL on error) is borrowed until it returns. */
     void (*emit)(void *ctx, const struct job_output *o, const uint8_t *data);
     void *ctx;

@@ -101,6 +101,15 @@ bool pool_grow(struct pool_ticket *t, size_t bytes)
     return fits;
 }
 
+void pool_shrink(struct pool_ticket *t, size_t bytes)
+{
+    struct pool *p = t->pool;
+    pthread_mutex_lock(&p->lock);
+    p->bytes -= bytes;
+    pthread_mutex_unlock(&p->lock);
+    t->bytes -= bytes;
+}
+
 /* Lock held. */
 static void pool_unplace(struct pool *p, struct pool_ticket *t)
 {

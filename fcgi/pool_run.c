@@ -290,6 +290,8 @@ enum ic_code pool_run(struct pool_ticket *t, struct pool_job *j, struct ic_error
             return ic_fail(e, IC_E_BUSY, "no worker was free before the deadline");
         }
         j->worker = r.w->index;
+        if (j->work_ms_max > 0 && clock_ms() + j->work_ms_max < j->deadline_ms)
+            j->deadline_ms = clock_ms() + j->work_ms_max;
         again = true;
     } while (!pool_run_once(p, t, &r));
     return r.code;

@@ -15,17 +15,13 @@ struct renditions *renditions_create(void)
 
 void renditions_free(struct renditions *s)
 {
-    if (!s)
-        return;
-    for (int i = 0; i < s->n; i++)
-        free(s->out[i].p);
     free(s);
 }
 
-static void fail(struct rendition *r, const struct ic_error *e)
+void rendition_fail(struct rendition *r, enum ic_code code, const char *text)
 {
-    r->code = e->code;
-    snprintf(r->text, sizeof r->text, "%s", e->text);
+    r->code = code;
+    snprintf(r->text, sizeof r->text, "%s", text);
 }
 
 /* One more recipe, or the reason why not. */
@@ -40,11 +36,10 @@ static void plan_output(struct renditions *s, int i, const struct query *q, cons
     if (q->format_auto)
         recipe->format = negotiate_format(accept, s->info.alpha);
     if (ic_plan(recipe, &s->info, &limits, &plan, &e) != IC_OK) {
-        fail(r, &e);
+        rendition_fail(r, e.code, e.text);
         return;
     }
-    ic_fail(&e, IC_E_WORKER, "the worker sent no result"); /* until it did */
-    fail(r, &e);
+    rendition_fail(r, IC_E_WORKER, "the worker sent no result"); /* until it did */
     r->width = plan.width;
     r->height = plan.height;
     r->format = plan.format;
@@ -69,75 +64,57 @@ bool renditions_plan(struct renditions *s, const struct order *o, const struct c
     return false;
 }
 
-/* Results, copied out of the worker's mailbox. */
-
-struct collect {
-    struct renditions *s;
-    struct pool_ticket *ticket;
-    size_t used, reserve;
-};
-
-static bool room_for(struct collect *c, size_t n)
+void rendition_item(const struct rendition *r, struct framing_item *i)
 {
-    size_t beyond = c->used + n > c->reserve ? c->used + n - c->reserve : 0;
-    if (beyond > 0 && !pool_grow(c->ticket, beyond))
-        return false;
-    c->used += n;
-    c->reserve += beyond;
-    return true;
+    bool ok = r->code == IC_OK;
+    i->status = ok ? 200 : reply_status(r->code);
+    i->code = ok ? NULL : ic_code_name(r->code);
+    i->detail = ok ? NULL : r->text;
+    i->width = r->width;
+    i->height = r->height;
+    i->source_width = r->source_width;
+    i->source_height = r->source_height;
+    i->format = r->format;
+    i->truncated = r->truncated;
+    i->n = ok ? r->n : 0;
 }
 
-static void keep(struct collect *c, struct rendition *r, const struct job_output *o, const uint8_t *data)
+static void on_output(void *ctx, const struct job_output *o, const uint8_t *data)
 {
-    struct ic_error e;
-    r->p = room_for(c, o->length) ? malloc(o->length + 1) : NULL;
-    if (!r->p) {
-        ic_fail(&e, IC_E_BUSY, "no memory for the result at the moment");
-        fail(r, &e);
+    struct renditions *s = ctx;
+    int output = s->job_output[o->index];
+    struct rendition *r = &s->out[output];
+    s->decode_ms = o->decode_ms;
+    s->transform_ms += o->transform_ms;
+    s->encode_ms += o->encode_ms;
+    if (!data) {
+        rendition_fail(r, (enum ic_code)o->code, o->text);
         return;
     }
-    memcpy(r->p, data, o->length);
     r->n = o->length;
-    r->code = IC_OK;
-    r->text[0] = '\0';
     r->width = o->width;
     r->height = o->height;
     r->source_width = o->source_width;
     r->source_height = o->source_height;
     r->format = (enum ic_format)o->format;
     r->truncated = o->truncated;
-}
-
-static void on_output(void *ctx, const struct job_output *o, const uint8_t *data)
-{
-    struct collect *c = ctx;
-    struct renditions *s = c->s;
-    struct rendition *r = &s->out[s->job_output[o->index]];
-    struct ic_error e;
-    s->decode_ms = o->decode_ms;
-    s->transform_ms += o->transform_ms;
-    s->encode_ms += o->encode_ms;
-    if (data) {
-        keep(c, r, o, data);
-        return;
-    }
-    ic_fail(&e, (enum ic_code)o->code, "%s", o->text);
-    fail(r, &e);
+    r->code = IC_OK;
+    if (!s->keep(s->ctx, output, data) && r->code == IC_OK)
+        rendition_fail(r, IC_E_BUSY, "no room for the result at the moment");
 }
 
 enum ic_code renditions_run(struct renditions *s, struct pool_ticket *t, struct pool_input in, struct ic_error *e)
 {
-    struct collect c = { .s = s, .ticket = t, .reserve = s->reserve };
     s->job.job.inputs = 1;
     s->job.job.outputs = (uint32_t)s->jobs;
     s->job.in[0] = in;
     s->job.emit = on_output;
-    s->job.ctx = &c;
+    s->job.ctx = s;
     enum ic_code rc = pool_run(t, &s->job, e);
     for (int k = 0; k < s->jobs && rc != IC_OK; k++) {
         struct rendition *r = &s->out[s->job_output[k]];
-        if (!r->p)
-            fail(r, e);
+        if (r->code == IC_E_WORKER)
+            rendition_fail(r, e->code, e->text);
     }
     return rc;
 }

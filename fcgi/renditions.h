@@ -2,25 +2,29 @@
  * in common.
  *
  *     renditions_plan   header -> plans: what can be refused is refused here, output by output
- *     renditions_run    one job with all the others; results are copied into memory of their own
+ *     renditions_run    one job with all the others; results are kept by whoever asked, while the worker goes on
  */
 #ifndef RENDITIONS_H
 #define RENDITIONS_H
 
+#include "framing.h"
 #include "order.h"
 #include "pool.h"
 
 struct rendition {
-    enum ic_code code; /* IC_OK: p holds the result */
+    enum ic_code code; /* IC_OK: the result was kept */
     char text[200];    /* otherwise: why */
     uint32_t width, height, source_width, source_height;
     enum ic_format format;
     bool truncated;
-    uint8_t *p; /* owned */
-    size_t n;
+    size_t n; /* bytes of the result */
 };
 
 struct renditions {
+    /* Copies the result of out[output] from data, which is borrowed. false: out[output] now says why not. Called in the
+     * thread of renditions_run, while the worker may be at the next one. */
+    bool (*keep)(void *ctx, int output, const uint8_t *data);
+    void *ctx;
     int n;
     struct ic_info info;
     size_t reserve; /* bytes that the results should need together */
@@ -41,9 +45,14 @@ void renditions_free(struct renditions *s); /* accepts NULL */
 bool renditions_plan(struct renditions *s, const struct order *o, const struct config *c, const char *accept,
                      struct ic_error *e);
 
-/* Runs what can be run; s->job says which deadline and client. Returns the failure of the whole, as pool_run does, and
- * gives it to all outputs that have no result. The ticket holds s->reserve bytes for the
- * results, and grows where they need more. */
+/* Why an output has no result. */
+void rendition_fail(struct rendition *r, enum ic_code code, const char *text);
+
+/* What an answer says of it; index, name, output and where the bytes are is for the caller to add. */
+void rendition_item(const struct rendition *r, struct framing_item *i);
+
+/* Runs what can be run; s->job says which deadlines and client. Returns the failure of the whole, as pool_run does, and
+ * gives it to all outputs that have no result. */
 enum ic_code renditions_run(struct renditions *s, struct pool_ticket *t, struct pool_input in, struct ic_error *e);
 
 #endif

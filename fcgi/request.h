@@ -35,9 +35,10 @@ struct request {
     struct pool_ticket ticket;
     uint8_t *body; /* owned; NULL until request_read_body */
     size_t body_n, body_cap;
-    bool body_done;     /* fully read, or there was none: the connection may be kept */
-    bool streamed;      /* stream.c has sent the answer */
-    bool stream_failed; /* or could not */
+    int64_t body_until_ms; /* of a body that is read piece by piece: the deadline but for what its bytes are worth */
+    bool body_done;        /* fully read, or there was none: the connection may be kept */
+    bool streamed;         /* stream.c has sent the answer */
+    bool stream_failed;    /* or could not */
     struct request_log log;
 };
 
@@ -64,6 +65,14 @@ bool request_read_body(struct request *rq, struct reply *a);
 
 /* Reads a body that is small and in the socket already, without a ticket and without waiting. false: it is not. */
 bool request_read_small(struct request *rq);
+/* The same for a body that is read piece by piece and kept nowhere: its size has no limit but the reader's own. begin
+ * takes a share of the threads for bodies; end gives it back and judges what was read, which a handler that refuses in
+ * the middle has no use for (a NULL then). */
+bool request_stream_begin(struct request *rq, struct reply *a);
+size_t request_stream_read(struct request *rq, uint8_t *to, size_t n); /* at least one byte, 0: no more */
+/* Our own waiting is not the peer's lateness. */
+void request_stream_paused(struct request *rq, int64_t ms);
+bool request_stream_end(struct request *rq, struct reply *a);
 
 /* body.c, access.c: parts of request.c's work. */
 

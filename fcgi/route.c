@@ -12,6 +12,7 @@ static const struct route {
 } routes[] = {
     { "/api/images/process", api_process },
     { "/api/images/renditions", api_renditions },
+    { "/api/images/batch", api_batch },
     { "/api/options", api_options },
     { "/healthz", api_healthz },
     { "/metrics", api_metrics },
@@ -45,6 +46,6 @@ void route_request(struct request *rq, struct reply *a)
         }
     reply_problem(a, 404, "no_such_endpoint",
                   "no endpoint has this URL; there are GET /img/{path}, GET /img/{options}/{path}, "
-                  "POST /api/images/process, POST /api/images/renditions, GET /api/options, GET /healthz, GET /readyz, "
-                  "GET /metrics");
+                  "POST /api/images/process, POST /api/images/renditions, POST /api/images/batch, GET /api/options, "
+                  "GET /healthz, GET /readyz, GET /metrics");
 }

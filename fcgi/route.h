@@ -14,6 +14,7 @@ bool route_method(const struct request *rq, const char *allow, struct reply *a);
 void api_img(struct request *rq, const char *path, struct reply *a); /* path: encoded, after /img/ */
 void api_process(struct request *rq, struct reply *a);
 void api_renditions(struct request *rq, struct reply *a);
+void api_batch(struct request *rq, struct reply *a);
 void api_healthz(struct request *rq, struct reply *a);
 void api_readyz(struct request *rq, struct reply *a);
 void api_metrics(struct request *rq, struct reply *a);

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "access.h"
 #include "clock.h"
 #include "record.h"
 
@@ -39,6 +40,7 @@ bool stream_begin(struct stream *s, struct request *rq, struct reply *head)
         return false;
     }
     head->no_length = true;
+    access_cors(rq, head);
     reply_header(head, "X-Accel-Buffering", "no");
     size_t n = reply_render(head, rq->id, block);
     rq->streamed = true;

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "../../fcgi/multipart.h"
+#include "../../fcgi/multipart_reader.h"
 
 #define TYPE     "multipart/form-data; boundary=XX"
 #define COUNT(a) ((int)(sizeof(a) / sizeof *(a)))
@@ -119,6 +120,107 @@ START_TEST(parses)
         out[strlen(expected)] = '\0';
     ck_assert_str_eq(out, expected);
     free((void *)body.p);
+}
+END_TEST
+
+/* The reader of bodies that arrive in pieces must find the same parts, however they are cut. */
+
+struct arriving {
+    struct ic_bytes left;
+    size_t step;
+};
+
+static size_t arrive(void *ctx, uint8_t *to, size_t n)
+{
+    struct arriving *a = ctx;
+    size_t k = a->left.n < a->step ? a->left.n : a->step;
+    k = k < n ? k : n;
+    memcpy(to, a->left.p, k);
+    a->left.p += k;
+    a->left.n -= k;
+    return k;
+}
+
+static void describe_arriving(struct ic_bytes body, size_t step, char *out, size_t size)
+{
+    struct arriving a = { body, step };
+    struct multipart_reader r;
+    struct multipart_part part;
+    size_t used = 0;
+    int got = multipart_reader_begin(&r, TYPE, arrive, &a) ? 1 : -1;
+    while (got > 0 && (got = multipart_reader_next(&r, &part)) > 0) {
+        size_t before = used;
+        uint8_t piece[5];
+        ssize_t n;
+        used += (size_t)snprintf(out + used, size - used, "%s", part.name);
+        if (part.has_filename)
+            used += (size_t)snprintf(out + used, size - used, "@%s:%s", part.filename, part.type);
+        used += (size_t)snprintf(out + used, size - used, "=");
+        while ((n = multipart_reader_data(&r, piece, sizeof piece)) > 0)
+            used += (size_t)snprintf(out + used, size - used, "%.*s", (int)n, (const char *)piece);
+        if (n == 0)
+            used += (size_t)snprintf(out + used, size - used, ";");
+        else
+            used = before; /* a part that is not whole is not told */
+    }
+    snprintf(out + used, size - used, "%s%s", got ? "!" : ".", r.m.error);
+    multipart_reader_free(&r);
+}
+
+/* Up to the error: which of several mistakes is told may differ. */
+static void only_parts(char *s)
+{
+    if (strchr(s, '!'))
+        strchr(s, '!')[1] = '\0';
+}
+
+START_TEST(arrives)
+{
+    static const size_t steps[] = { 1, 2, 3, 7, 100000 };
+    struct ic_bytes body = copy_of(bodies[_i].body, strlen(bodies[_i].body));
+    for (int k = 0; k < COUNT(steps); k++) {
+        char whole[512], out[512];
+        describe(body, TYPE, whole, sizeof whole);
+        describe_arriving(body, steps[k], out, sizeof out);
+        only_parts(whole);
+        only_parts(out);
+        /* Behind its data a part's delimiter is judged with it in memory, and with the next part where it arrives. */
+        if (strcmp(out, whole) && strchr(whole, '!'))
+            ck_assert_msg(!strncmp(out, whole, strlen(whole) - 1) && strchr(out, '!'), "%s: %s", whole, out);
+        else
+            ck_assert_str_eq(out, whole);
+    }
+    free((void *)body.p);
+}
+END_TEST
+
+START_TEST(large_parts_arrive)
+{
+    static const char head[] = "--XX\r\n" A "\r\n", tail[] = "\r\n--XX--";
+    size_t size = 300000, n = sizeof head - 1;
+    uint8_t *body = malloc(sizeof head + size + sizeof tail), *got = malloc(size + 1);
+    memcpy(body, head, n);
+    for (size_t i = 0; i < size; i++) /* full of beginnings of the delimiter */
+        body[n + i] = (uint8_t) "\r\n--X\r\n-"[i % 9];
+    memcpy(body + n + size, tail, sizeof tail - 1);
+    for (size_t step = 1021; step < 200000; step *= 13) {
+        struct arriving a = { { body, n + size + sizeof tail - 1 }, step };
+        struct multipart_reader r;
+        struct multipart_part part;
+        size_t have = 0;
+        ssize_t k;
+        ck_assert(multipart_reader_begin(&r, TYPE, arrive, &a));
+        ck_assert_int_eq(multipart_reader_next(&r, &part), 1);
+        while ((k = multipart_reader_data(&r, got + have, size + 1 - have)) > 0)
+            have += (size_t)k;
+        ck_assert_int_eq(k, 0);
+        ck_assert_uint_eq(have, size);
+        ck_assert_mem_eq(got, body + n, size);
+        ck_assert_int_eq(multipart_reader_next(&r, &part), 0);
+        multipart_reader_free(&r);
+    }
+    free(body);
+    free(got);
 }
 END_TEST
 
@@ -255,6 +357,8 @@ int main(void)
     Suite *s = suite_create("multipart");
     TCase *t = tcase_create("multipart");
     tcase_add_loop_test(t, parses, 0, COUNT(bodies));
+    tcase_add_loop_test(t, arrives, 0, COUNT(bodies));
+    tcase_add_test(t, large_parts_arrive);
     tcase_add_loop_test(t, boundary, 0, COUNT(boundaries));
     tcase_add_test(t, quoted_boundary_of_seventy);
     tcase_add_test(t, binary_data_comes_through);
