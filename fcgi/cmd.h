@@ -35,6 +35,7 @@ unsigned long cmd_descriptors(const struct config *c);
 
 /* argv[0 .. argc-1]: the words after the command's name. They return the exit status. */
 int cmd_process(int argc, char **argv);
+int cmd_info(int argc, char **argv);
 int cmd_check(int argc, char **argv);
 int cmd_sign(int argc, char **argv);
 

@@ -22,6 +22,8 @@ bool job_valid(const struct job *j, size_t message_size, size_t in_size)
         return false;
     if (j->inputs < 1 || j->inputs > JOB_INPUTS || j->outputs < 1 || j->outputs > JOB_OUTPUTS)
         return false;
+    if (j->kind != JOB_RENDER && (j->kind != JOB_INSPECT || j->outputs != 1))
+        return false;
     if (message_size != job_size(j))
         return false;
     for (uint32_t i = 0; i < j->inputs; i++)
@@ -87,13 +89,31 @@ static bool job_on_result(void *ctx, int index, const struct ic_result *r, const
     return !run->stopped;
 }
 
+static enum ic_code job_inspect(struct ic_engine *g, struct ic_bytes source, struct job_run *run, struct ic_error *e)
+{
+    struct ic_facts facts;
+    enum ic_code rc = ic_inspect(g, source, &facts, e);
+    struct ic_result r = { .data = { (const uint8_t *)&facts, sizeof facts } };
+    if (rc != IC_OK)
+        return rc;
+    r.width = r.source_width = facts.width;
+    r.height = r.source_height = facts.height;
+    r.format = r.source_format = facts.info.format;
+    r.decode_ms = facts.decode_ms;
+    r.transform_ms = facts.look_ms;
+    r.truncated = facts.truncated;
+    job_on_result(run, 0, &r, NULL);
+    return IC_OK;
+}
+
 void job_run(struct ic_engine *g, const struct job *j, const uint8_t *in, uint8_t *out, size_t out_size, job_emit *emit,
              void *ctx)
 {
     struct job_run run = { .job = j, .out = out, .out_size = out_size, .emit = emit, .ctx = ctx };
     struct ic_bytes source = { in + j->in[0].offset, j->in[0].length };
     struct ic_error e = { 0 };
-    enum ic_code rc = ic_run(g, source, j->recipe, (int)j->outputs, job_on_result, &run, &e);
+    enum ic_code rc = j->kind == JOB_INSPECT ? job_inspect(g, source, &run, &e)
+                                             : ic_run(g, source, j->recipe, (int)j->outputs, job_on_result, &run, &e);
     if (run.stopped || run.done == j->outputs)
         return;
     assert(rc != IC_OK); /* imgcore promised an answer to every recipe */

@@ -10,10 +10,16 @@
 #define JOB_INPUTS  4 /* the source, then marks */
 #define JOB_OUTPUTS 32
 
+enum job_kind {
+    JOB_RENDER, /* recipes to images */
+    JOB_INSPECT /* one output: a struct ic_facts as its bytes; recipes are not looked at */
+};
+
 /* Sent as one SEQPACKET message, cut after the last recipe in use. Offsets count from the start of the mailbox's
  * input area. */
 struct job {
     uint64_t id;
+    uint32_t kind; /* enum job_kind */
     uint32_t inputs, outputs;
     struct {
         uint64_t offset, length;

@@ -1,7 +1,7 @@
 /* The pixpool program: chooses the command, and starts the service.
  *
  *     serve    configuration -> kernels -> listening socket -> log -> spawner, which never comes back before the end
- *     process  cmd_process.c        check  cmd_check.c        sign  cmd_sign.c
+ *     process  cmd_process.c        info  cmd_info.c        check  cmd_check.c        sign  cmd_sign.c
  *
  * The socket is opened before the log, so that whoever starts pixpool by hand sees why it did not start. Without any
  * words, a listening standard input means serve: that is how mod_fcgid and spawn-fcgi start a program. */
@@ -28,6 +28,7 @@ static void print_usage(FILE *to)
           "  pixpool process IN -o OUT [OPTIONS] [-o OUT2 [OPTIONS2] ...]\n"
           "                  [--repeat N] [--timing] [--quiet] [--key=value ...]\n"
           "  pixpool sign    [--key ID] [--config FILE] URL ...          the URLs with their signatures\n"
+          "  pixpool info    FILE [--gps] [--key=value ...]      what an image is, as JSON\n"
           "  pixpool --print-config [--config FILE] [--key=value ...]   the sample file, or the values in force\n"
           "  pixpool --cpu | --version | --help\n"
           "\n"
@@ -163,6 +164,7 @@ static const struct command {
     { "serve", cmd_serve },
     { "process", cmd_process },
     { "sign", cmd_sign },
+    { "info", cmd_info },
     { "check", cmd_check },
     { "--print-config", cmd_print_config },
     { "--cpu", cmd_cpu },
@@ -185,7 +187,7 @@ static int run(int argc, char **argv)
     if (argc < 2 && stdin_listens())
         return cmd_serve(0, NULL);
     if (argc < 2) {
-        cmd_complain("what shall be done? serve, process, sign, check, or --help");
+        cmd_complain("what shall be done? serve, process, info, sign, check, or --help");
         return CMD_USAGE;
     }
     if (argc > 2 && strcmp(argv[2], "--help") == 0)
@@ -193,7 +195,7 @@ static int run(int argc, char **argv)
     for (size_t i = 0; i < sizeof commands / sizeof *commands; i++)
         if (strcmp(argv[1], commands[i].name) == 0)
             return commands[i].run(argc - 2, argv + 2);
-    cmd_complain("\"%.80s\" is no command: serve, process, sign, check, or --help", argv[1]);
+    cmd_complain("\"%.80s\" is no command: serve, process, info, sign, check, or --help", argv[1]);
     return CMD_USAGE;
 }
 

@@ -50,8 +50,7 @@ bool query_given(const struct query *q, const char *name)
 
 /* One option. */
 
-/* Whether ignore_options names it, or names its beginning with a * behind. */
-static bool ignored(const struct config *c, const char *name)
+bool query_ignored(const struct config *c, const char *name)
 {
     const char *p = c && c->ignore_options ? c->ignore_options : "";
     size_t name_n = strlen(name);
@@ -76,7 +75,7 @@ static bool unknown(const char *name, struct query_error *e)
 bool query_put(struct query *q, const struct config *c, const char *name, const char *value, struct query_error *e)
 {
     bool negated;
-    if (ignored(c, name))
+    if (query_ignored(c, name))
         return true;
     query_show(name, e->option, sizeof e->option);
     const struct query_option *o = query_option_find(name, strlen(name), &negated);
@@ -108,7 +107,7 @@ bool query_set(struct query *q, const struct config *c, const char *name, const 
         text[n] = '\0';
         return query_put(q, c, name, text, e);
     }
-    if (ignored(c, name))
+    if (query_ignored(c, name))
         return true;
     query_show(name, e->option, sizeof e->option);
     if (!query_is_known(name))
@@ -132,7 +131,7 @@ static bool put_pair(struct query *q, const struct config *c, const char *pair, 
     if (!uri_decode_value(pair, name_n, plus, name, sizeof name, &why))
         return query_fail(e, name_n < NAME_SIZE ? "option_malformed" : "option_unknown", "the name of option %s: %s",
                           e->option, why);
-    if (!ignored(c, name) && !uri_decode_value(pair + n - value_n, value_n, plus, value, sizeof value, &why))
+    if (!query_ignored(c, name) && !uri_decode_value(pair + n - value_n, value_n, plus, value, sizeof value, &why))
         return query_fail(e, "option_malformed", "the value of %s: %s", e->option, why);
     return query_put(q, c, name, value, e);
 }

@@ -71,6 +71,8 @@ bool query_finish(struct query *q, const struct config *c, struct query_error *e
 bool query_is_options(const char *segment, size_t n);
 /* Whether name, or an alias of it, is in the table. */
 bool query_is_known(const char *name);
+/* Whether ignore_options names it, or names its beginning with a * behind. c may be NULL. */
+bool query_ignored(const struct config *c, const char *name);
 /* Whether the option was given so far, by any of its names. */
 bool query_given(const struct query *q, const char *name);
 

@@ -13,6 +13,7 @@ static const struct route {
     { "/api/images/process", api_process },
     { "/api/images/renditions", api_renditions },
     { "/api/images/batch", api_batch },
+    { "/api/images/info", api_info },
     { "/api/options", api_options },
     { "/healthz", api_healthz },
     { "/metrics", api_metrics },

@@ -15,7 +15,7 @@ const struct ic_codec *ic_codec_of(enum ic_format f)
     for (size_t i = 0; i < CODECS; i++)
         if (codecs[i]->format == f)
             return codecs[i];
-    return NULL;
+    return f == IC_FORMAT_PIXELS ? &ic_codec_pixels : NULL;
 }
 
 const struct ic_codec *ic_codec_sniff(struct ic_bytes in)

@@ -124,7 +124,7 @@ struct ic_codec {
     void (*version)(char *out, size_t n); /* the library's name and version, for ETags */
 };
 
-extern const struct ic_codec ic_codec_jpeg, ic_codec_png, ic_codec_webp;
+extern const struct ic_codec ic_codec_jpeg, ic_codec_png, ic_codec_webp, ic_codec_pixels;
 
 const struct ic_codec *ic_codec_of(enum ic_format f);      /* NULL for IC_FORMAT_ORIGIN */
 const struct ic_codec *ic_codec_sniff(struct ic_bytes in); /* NULL: none */

@@ -6,6 +6,7 @@
  *     ic_probe    header bytes            -> ic_info    library-free, safe in the gateway
  *     ic_plan     recipe + info + limits  -> ic_plan    pure: sizes, crop, shrink-on-load, memory, cost
  *     ic_run      bytes + recipes         -> results    decodes once, feeds every recipe
+ *     ic_inspect  bytes                   -> ic_facts   colours and hashes, from a small decode
  */
 #ifndef IMGCORE_H
 #define IMGCORE_H
@@ -53,7 +54,14 @@ struct ic_bytes {
     size_t n;
 };
 
-enum ic_format { IC_FORMAT_ORIGIN, IC_FORMAT_JPEG, IC_FORMAT_PNG, IC_FORMAT_WEBP, IC_FORMATS };
+enum ic_format {
+    IC_FORMAT_ORIGIN,
+    IC_FORMAT_JPEG,
+    IC_FORMAT_PNG,
+    IC_FORMAT_WEBP,
+    IC_FORMATS,
+    IC_FORMAT_PIXELS = 64 /* inside imgcore only: packed RGBA and nothing else, for code that looks at pixels */
+};
 
 const char *ic_format_name(enum ic_format f); /* "jpeg" */
 const char *ic_format_mime(enum ic_format f); /* "image/jpeg" */
@@ -319,5 +327,30 @@ typedef bool ic_emit(void *ctx, int index, const struct ic_result *r, const stru
  * concerns all of them (source unreadable), with e filled and emit not called for the recipes still open. */
 enum ic_code ic_run(struct ic_engine *g, struct ic_bytes in, const struct ic_recipe *recipes, int n, ic_emit *emit,
                     void *ctx, struct ic_error *e);
+
+/* what it is */
+
+#define IC_SWATCHES 6
+
+struct ic_swatch {
+    struct ic_colour colour;
+    uint32_t share; /* of the visible pixels, in millionths */
+};
+
+/* What one image is, beyond its header. Plain data, copied as bytes between processes of the same binary. */
+struct ic_facts {
+    struct ic_info info;
+    uint32_t width, height; /* as oriented */
+    bool truncated;
+    uint8_t swatches;                     /* 0: nothing is visible */
+    struct ic_swatch swatch[IC_SWATCHES]; /* the most frequent first: the dominant colour */
+    char blurhash[32];                    /* of 4 x 3 components, 3 x 4 for an upright picture; on white */
+    uint8_t thumbhash[25];
+    uint8_t thumbhash_n;
+    double decode_ms, look_ms;
+};
+
+/* Decodes in at the smallest scale and describes it. out is set on success only. */
+enum ic_code ic_inspect(struct ic_engine *g, struct ic_bytes in, struct ic_facts *out, struct ic_error *e);
 
 #endif

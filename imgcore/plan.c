@@ -135,8 +135,9 @@ void ic_oriented_size(const struct ic_info *info, bool autorotate, uint32_t *w, 
 static enum ic_code plan_check_recipe(const struct ic_recipe *r, struct ic_error *e)
 {
     if (r->fit < 0 || r->fit > IC_FIT_OUTSIDE || r->gravity < 0 || r->gravity > IC_FOCAL || r->kernel < 0 ||
-        r->kernel > IC_KERNEL_NEAREST || r->format < 0 || r->format >= IC_FORMATS || r->chroma < 0 ||
-        r->chroma > IC_CHROMA_444 || r->quality < 0 || r->quality > 100 || r->effort < 0 || r->effort > 9)
+        r->kernel > IC_KERNEL_NEAREST || r->format < 0 || (r->format && !ic_codec_of((enum ic_format)r->format)) ||
+        r->chroma < 0 || r->chroma > IC_CHROMA_444 || r->quality < 0 || r->quality > 100 || r->effort < 0 ||
+        r->effort > 9)
         return ic_fail(e, IC_E_PARAM, "a value of the recipe is out of range");
     if (!(r->focus_x >= 0 && r->focus_x <= 1 && r->focus_y >= 0 && r->focus_y <= 1))
         return ic_fail(e, IC_E_PARAM, "the focal point is outside of the image");
