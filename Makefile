@@ -157,6 +157,17 @@ lint: ## formatting, headers alone, layering, linked libraries, shell scripts, t
 	@$(MAKE) --no-print-directory -j$(JOBS) all
 	@CC='$(CC)' CFLAGS='$(CPPFLAGS) $(CFLAGS)' tools/lint.sh
 
+.PHONY: docs man
+docs: ## write docs/options.md and conf/pixpool.conf again, from the tables of the program
+	@$(MAKE) --no-print-directory -j$(JOBS) all
+	@tools/docs.sh
+man: ## the manual pages and bash's completion, in build/man
+	@$(MAKE) --no-print-directory -j$(JOBS) all
+	@mkdir -p $(BUILD)/man
+	@$(BUILD)/pixpool --man 1 >$(BUILD)/man/pixpool.1
+	@$(BUILD)/pixpool --man 5 >$(BUILD)/man/pixpool.conf.5
+	@$(BUILD)/pixpool --completion >$(BUILD)/man/pixpool.bash
+
 .PHONY: clean help
 clean: ## remove everything built
 	rm -rf build

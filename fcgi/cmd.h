@@ -39,4 +39,16 @@ int cmd_info(int argc, char **argv);
 int cmd_check(int argc, char **argv);
 int cmd_sign(int argc, char **argv);
 
+/* cmd_help.c: what the program says about itself, on standard output. */
+int cmd_help(int argc, char **argv);
+int cmd_print_options(int argc, char **argv);
+int cmd_man(int argc, char **argv);
+int cmd_completion(int argc, char **argv);
+
+extern const struct cmd_usage {
+    const char *synopsis, *text;
+} cmd_usages[];                          /* ends with NULLs */
+extern const char *const cmd_examples[]; /* ends with NULL */
+extern const char *const cmd_summary, *const cmd_status_text, *const cmd_options_text;
+
 #endif

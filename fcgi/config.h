@@ -78,8 +78,10 @@ bool config_env_unknown(char *out, size_t n);
 
 /* The sample file: every key with its help, range and default. With c not NULL the values in force. */
 void config_print(FILE *to, const struct config *c);
-/* Part of --help: one line per key. */
+/* Part of --help: one line per key; the same as entries of a manual page, and as --name=word,word lines. */
 void config_help(FILE *to);
+void config_man(FILE *to);
+void config_words(FILE *to);
 
 /* Options of a preset, or NULL. */
 const char *config_preset(const struct config *c, const char *name, size_t n);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "config_key.h"
+#include "man.h"
 
 #define WIDTH 110 /* columns */
 
@@ -81,5 +82,30 @@ void config_help(FILE *to)
         const struct config_key *k = &config_keys[i];
         fprintf(to, "  --%s=%s  (%s)\n", k->name, k->def, config_value_range(k, range, sizeof range));
         print_wrapped(to, "      ", k->help);
+    }
+}
+
+void config_man(FILE *to)
+{
+    char range[160];
+
+    for (size_t i = 0; i < config_keys_n; i++) {
+        const struct config_key *k = &config_keys[i];
+        if (k->group)
+            man_heading(to, ".SS", k->group);
+        fprintf(to, ".TP\n.B %s\n", k->name);
+        man_text(to, k->help);
+        man_pair(to, "Takes:", config_value_range(k, range, sizeof range));
+        man_pair(to, "Default:", *k->def ? k->def : "empty");
+    }
+}
+
+void config_words(FILE *to)
+{
+    for (size_t i = 0; i < config_keys_n; i++) {
+        fprintf(to, "--%s=", config_keys[i].name);
+        for (const char *w = config_keys[i].words; w && *w; w++)
+            fputc(*w == ' ' ? ',' : *w, to);
+        fputc('\n', to);
     }
 }

@@ -19,36 +19,6 @@
 
 #define DESCRIPTORS 16384 /* idle connections too; what is allowed below that is raised where it can be */
 
-static void print_usage(FILE *to)
-{
-    fputs("pixpool resizes, crops and converts images as a FastCGI service behind a web server.\n"
-          "\n"
-          "  pixpool serve   [--config FILE] [--key=value ...]   serve requests\n"
-          "  pixpool check   [--config FILE] [--key=value ...]   say what would go wrong with it, and what to do\n"
-          "  pixpool process IN -o OUT [OPTIONS] [-o OUT2 [OPTIONS2] ...]\n"
-          "                  [--repeat N] [--timing] [--quiet] [--key=value ...]\n"
-          "  pixpool sign    [--key ID] [--config FILE] URL ...          the URLs with their signatures\n"
-          "  pixpool info    FILE [--gps] [--key=value ...]      what an image is, as JSON\n"
-          "  pixpool --print-config [--config FILE] [--key=value ...]   the sample file, or the values in force\n"
-          "  pixpool --cpu | --version | --help\n"
-          "\n"
-          "process: IN and OUT may be -. All outputs come from one decode. OUT's extension decides the format unless\n"
-          "format= does. --repeat runs the job again in a warm engine, --timing prints a line for each run.\n"
-          "\n"
-          "  pixpool serve --listen=127.0.0.1:9000 --image_root=/srv/images\n"
-          "  pixpool process photo.jpg -o small.webp w=800,h=600,q=80\n"
-          "  pixpool process photo.jpg -o l.jpg w=1600 -o m.jpg w=800 -o s.jpg w=150,h=150,fit=cover\n"
-          "  curl -s https://example.org/a.png | pixpool process - -o - w=300,format=jpeg >a.jpg\n"
-          "\n"
-          "Exit status: 0, 1 where it failed, 2 where it was called in a wrong way.\n"
-          "\n"
-          "Options, as k=v,k=v here and as k=v&k=v in a URL:\n\n",
-          to);
-    query_help(to);
-    fputs("\nKeys of the configuration, also in --config FILE (or PIXPOOL_CONFIG) and as PIXPOOL_<KEY>:\n\n", to);
-    config_help(to);
-}
-
 /* The soft limit is low on most systems for the sake of select(2), which serves no request here. */
 static void raise_descriptors(const struct config *c)
 {
@@ -150,13 +120,6 @@ static int cmd_version(int argc, char **argv)
     return CMD_OK;
 }
 
-static int cmd_help(int argc, char **argv)
-{
-    (void)argc, (void)argv;
-    print_usage(stdout);
-    return CMD_OK;
-}
-
 static const struct command {
     const char *name;
     int (*run)(int argc, char **argv);
@@ -167,6 +130,9 @@ static const struct command {
     { "info", cmd_info },
     { "check", cmd_check },
     { "--print-config", cmd_print_config },
+    { "--print-options", cmd_print_options },
+    { "--man", cmd_man },
+    { "--completion", cmd_completion },
     { "--cpu", cmd_cpu },
     { "--version", cmd_version },
     { "--help", cmd_help },

@@ -81,11 +81,15 @@ bool query_allow_valid(const struct config *c, char *why, size_t n);
 
 /* The options that differ from their defaults in table order, "w=800,h=600", for ETags and logs; after query_finish.
  * Always terminated. Returns the length needed, without the NUL; QUERY_CANONICAL bytes hold any. */
-#define QUERY_CANONICAL 1536
+#define QUERY_CANONICAL 4096
 size_t query_canonical(const struct query *q, char *out, size_t n);
 
-/* The table as a JSON array (malloc'd text), and as lines of help. */
+/* The table as a JSON array (malloc'd text), as lines of help, as a table in Markdown, and as entries of a manual page;
+ * and name=word,word lines for whoever completes them. */
 char *query_table_json(void);
 void query_help(FILE *to);
+void query_markdown(FILE *to);
+void query_man(FILE *to);
+void query_words(FILE *to);
 
 #endif

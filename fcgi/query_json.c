@@ -156,7 +156,7 @@ static json_t *default_value(const struct query_option *o)
     if (o->type == &query_type_bool)
         return json_boolean(*o->def == '1');
     if (o->type->ranged && query_number(o->def, &number))
-        return json_integer((json_int_t)number);
+        return number == floor(number) ? json_integer((json_int_t)number) : json_real(number);
     return json_string(o->def);
 }
 
@@ -178,35 +178,4 @@ char *query_table_json(void)
     char *text = json_dumps(table, JSON_INDENT(1) | JSON_PRESERVE_ORDER | JSON_REAL_PRECISION(6));
     json_decref(table);
     return text;
-}
-
-/* What may stand behind name=, for people. */
-static void help_range(const struct query_option *o, char *out, size_t n)
-{
-    size_t used = 0;
-    out[0] = '\0';
-    if (o->type == &query_type_duration)
-        snprintf(out, n, "%gs to %gd", o->min, o->max / 86400);
-    else if (o->type->ranged)
-        snprintf(out, n, "%s %g to %g", o->type->name, o->min, o->max);
-    else if (!o->words)
-        snprintf(out, n, "%s", o->type->name);
-    for (const struct query_word *w = o->words; w && w->word && used < n; w++)
-        used += (size_t)snprintf(out + used, n - used, "%s%s", used ? " " : "", w->word);
-}
-
-void query_help(FILE *to)
-{
-    char range[256];
-    for (const struct query_option *o = query_options; o < query_options + query_options_n; o++) {
-        help_range(o, range, sizeof range);
-        fprintf(to, "  %s", o->name);
-        for (const char *p = o->aliases; *p; p += *p == ',') {
-            p += *p == '!';
-            size_t n = strcspn(p, ",");
-            fprintf(to, ", %.*s", (int)n, p);
-            p += n;
-        }
-        fprintf(to, "\n      %s\n      %s%s%s\n", o->text, range, o->def ? "; default " : "", o->def ? o->def : "");
-    }
 }

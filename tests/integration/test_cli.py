@@ -291,6 +291,55 @@ def test_help_names_commands_keys_and_options():
     assert run("process", "--help").stdout.decode() == text
 
 
+def names_of_the_tables():
+    """Every configuration key and every option of the build."""
+    keys = re.findall(r"^([a-z_]+) =", run("--print-config").stdout.decode().split("\n[")[0], re.M)
+    options = re.findall(r"^\| `([^`]+)`", run("--print-options").stdout.decode(), re.M)
+    assert len(keys) > 20 and len(options) > 30
+    return keys, options
+
+
+def test_manual_pages_name_everything():
+    keys, options = names_of_the_tables()
+    for section, names, heading in (("1", options, "OPTIONS OF IMAGES"), ("5", keys, "KEYS")):
+        page = run("--man", section).stdout.decode()
+        assert page.startswith(".TH pixpool") and f".SH {heading}" in page
+        for name in names:
+            assert re.search(rf"^\.B {re.escape(name)}(,|$)", page, re.M), name
+        macros = set(re.findall(r"^[.'](\w*)", page, re.M))
+        assert macros <= {"TH", "SH", "SS", "TP", "B", "BR", "I", "RI", "PP", "br", "nf", "fi"}, macros
+    complaint(run("--man"), 2)
+    complaint(run("--man", "3"), 2)
+
+
+def test_the_manual_pages_are_well_formed():
+    for section in "15":
+        p = subprocess.run(["groff", "-man", "-Tutf8", "-ww", "-z"], input=run("--man", section).stdout,
+                           capture_output=True, timeout=60)
+        assert (p.returncode, p.stderr) == (0, b"")
+
+
+@pytest.mark.parametrize("line, has, lacks", [
+    ("pixpool ", ["serve", "process", "check", "--help"], ["w="]),
+    ("pixpool se", ["serve"], ["process"]),
+    ("pixpool serve --deadl", ["--deadline="], ["--listen="]),
+    ("pixpool serve --sandbox=", ["off", "limits"], ["w="]),
+    ("pixpool process a.jpg -o b.jpg fi", ["fit=", "filter-kernel="], ["w=", "serve"]),
+    ("pixpool process a.jpg -o b.jpg w=300,fit=co", ["cover", "contain"], ["inside"]),
+    ("pixpool process a.jpg -o b.jpg w=300,gra", ["300,gravity="], []),
+    ("pixpool process a.jpg -o b", [], ["bg="]),
+])
+def test_completion(line, has, lacks):
+    script = run("--completion").stdout.decode() + """
+COMP_LINE=$1 COMP_POINT=${#1}
+_pixpool
+printf '%s\\n' "${COMPREPLY[@]}"
+"""
+    p = subprocess.run(["bash", "-c", script, "bash", line], capture_output=True, text=True, timeout=60)
+    offered = p.stdout.split()
+    assert p.stderr == "" and set(has) <= set(offered) and not set(lacks) & set(offered), (offered, p.stderr)
+
+
 @pytest.mark.parametrize("args", [[], ["fly"], ["serve", "extra"], ["check", "-x"], ["serve", "--lsten=x"]])
 def test_calls_that_make_no_sense(args):
     complaint(run(*args), 2)

@@ -117,7 +117,7 @@ def test_what_is_not_signed_at_all(get, server):
 
 
 def test_malformed_urls_are_400(get):
-    for path in ("sub//deep/leaf.jpg", "sub%2F%2Fdeep/leaf.jpg", "sub/%2e%2e/photo.jpg", "photo%2", "a%00.jpg"):
+    for path in ("sub//deep/leaf.jpg", "sub%2F%2Fdeep/leaf.jpg", "sub/%2e%2e/photo.jpg"):
         problem(get(f"/img/{path}?s=x"), 400, "path_malformed")
     problem(get("/img/photo.jpg?w=%zz&s=x"), 400, "option_malformed", "w")
 
