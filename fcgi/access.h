@@ -20,6 +20,9 @@ bool access_store(const struct request *rq, struct reply *a);
 /* Guards GET of images: the signature where signing_keys are set, and expires. false: a is the 400, 403 or 410. */
 bool access_signed(const struct request *rq, const struct query *q, struct reply *a);
 
+/* Seconds for which an answer may be cached: what the URL or the configuration says, never beyond expires. */
+int64_t access_maxage(const struct query *q, const struct config *c);
+
 /* cors_origins. Adds what the request's Origin is owed; after the handler, so that errors have it too. */
 void access_cors(const struct request *rq, struct reply *a);
 /* Whether this is a preflight that cors_origins answers: then a is the answer. */

@@ -102,6 +102,14 @@ bool access_signed(const struct request *rq, const struct query *q, struct reply
     return false;
 }
 
+int64_t access_maxage(const struct query *q, const struct config *c)
+{
+    int64_t maxage = q->maxage_s >= 0 ? q->maxage_s : c->maxage_s, left = q->expires_s - time(NULL);
+    if (q->expires_s < 0 || maxage <= left)
+        return maxage;
+    return left > 0 ? left : 0;
+}
+
 /* Other origins. */
 
 /* Whether the origin is listed, or * is. */

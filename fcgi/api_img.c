@@ -171,12 +171,8 @@ static void cache_headers(const struct img *g, const struct config *c, struct re
 {
     char date[48];
     struct tm tm;
-    int64_t left = g->query.expires_s - time(NULL);
-    long long maxage = g->query.maxage_s >= 0 ? g->query.maxage_s : c->maxage_s;
-    if (g->query.expires_s >= 0 && maxage > left)
-        maxage = left > 0 ? left : 0;
     reply_header(a, "ETag", "%s", g->etag);
-    reply_header(a, "Cache-Control", "public, max-age=%lld", maxage);
+    reply_header(a, "Cache-Control", "public, max-age=%lld", (long long)access_maxage(&g->query, c));
     if (gmtime_r(&g->source.mtime.tv_sec, &tm) && strftime(date, sizeof date, "%a, %d %b %Y %H:%M:%S GMT", &tm))
         reply_header(a, "Last-Modified", "%s", date);
     if (g->query.format_auto)

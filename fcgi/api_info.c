@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "access.h"
 #include "etag.h"
 #include "image_reply.h"
 #include "info_json.h"
@@ -25,6 +26,7 @@ struct info {
     struct ic_facts facts;
     size_t bytes; /* of the image */
     bool found;
+    struct query guard; /* signature, expiry and the like: what any URL of an image may carry */
 };
 
 /* Parameters. */
@@ -59,6 +61,26 @@ static bool take_src(struct info *f, const char *encoded, size_t n, struct reply
     return f->src[0] || fail_param(a, "src", "option_malformed", "is empty");
 }
 
+static bool is_guard(const char *name)
+{
+    static const char *const names[] = { "s", "sig", "signature", "k", "expires", "exp", "v", "cb" };
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (!strcmp(name, names[i]))
+            return true;
+    return false;
+}
+
+static bool take_guard(struct info *f, const char *pair, size_t n, struct reply *a)
+{
+    struct query_error e = { .option = "" };
+    char text[512];
+    snprintf(text, sizeof text, "%.*s", (int)(n < sizeof text ? n : 0), pair);
+    if (query_parse(&f->guard, NULL, text, &e))
+        return true;
+    image_reply_option(a, &e);
+    return false;
+}
+
 static bool take_pair(struct info *f, const struct request *rq, const char *pair, size_t n, struct reply *a)
 {
     char name[64], value[64];
@@ -66,8 +88,10 @@ static bool take_pair(struct info *f, const struct request *rq, const char *pair
     size_t name_n = equals ? (size_t)(equals - pair) : n, value_n = equals ? n - name_n - 1 : 0;
     if (!uri_decode_value(pair, name_n, true, name, sizeof name, &why))
         return fail_param(a, "info", "option_unknown", "takes src and gps");
-    if (query_ignored(rq->gw->cfg, name) || !strcmp(name, "v") || !strcmp(name, "cb"))
+    if (query_ignored(rq->gw->cfg, name))
         return true;
+    if (is_guard(name))
+        return take_guard(f, pair, n, a);
     if (!strcmp(name, "src"))
         return take_src(f, pair + n - value_n, value_n, a);
     if (strcmp(name, "gps") != 0)
@@ -161,7 +185,7 @@ static void cache_headers(const struct info *f, const struct config *c, const ch
     char date[48];
     struct tm tm;
     reply_header(a, "ETag", "%s", etag);
-    reply_header(a, "Cache-Control", "public, max-age=%lld", (long long)c->maxage_s);
+    reply_header(a, "Cache-Control", "public, max-age=%lld", (long long)access_maxage(&f->guard, c));
     if (gmtime_r(&f->source.mtime.tv_sec, &tm) && strftime(date, sizeof date, "%a, %d %b %Y %H:%M:%S GMT", &tm))
         reply_header(a, "Last-Modified", "%s", date);
 }
@@ -276,10 +300,12 @@ void api_info(struct request *rq, struct reply *a)
         return;
     }
     f->source.fd = -1;
+    query_init(&f->guard);
     if (route_method(rq, "GET, HEAD, POST", a) && take_query(f, rq, a)) {
-        if (!strcmp(rq->method, "POST"))
+        bool sent = !strcmp(rq->method, "POST");
+        if (sent && access_token(rq, a))
             post(f, rq, a);
-        else
+        else if (!sent && access_signed(rq, &f->guard, a))
             get(f, rq, a);
     }
     source_close(&f->source);

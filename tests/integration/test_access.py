@@ -31,6 +31,14 @@ def test_uploads_need_the_token(upload):
     assert upload(Authorization=f"Bearer {TOKEN}").status == 200
 
 
+def test_every_post_needs_the_token(server):
+    paths = [line.split()[1].rstrip(",") for line in http("GET", f"{server.url}/api/nothing").json()["detail"].split(", ")
+             if line.startswith("POST ")]
+    assert len(paths) >= 2
+    for path in [*paths, "/api/images/info"]:
+        assert http("POST", server.url + path, b"x", {"Content-Type": "image/jpeg"}).status == 401, path
+
+
 def test_images_need_no_token(server):
     assert http("GET", f"{server.url}/img/photo.jpg?w=20").status == 200
 

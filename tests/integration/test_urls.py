@@ -134,6 +134,17 @@ def test_a_signature_changes_no_picture(get):
     assert plain.headers["ETag"] == with_key.headers["ETag"]
 
 
+def test_info_is_signed_as_images_are(get):
+    url = "/api/images/info?src=photo.jpg"
+    problem(get(url), 403, "signature_missing")
+    problem(get(signed(url, KEY).replace("photo", "grey")), 403, "signature_wrong")
+    problem(get(signed(url + "&expires=1000", KEY)), 410, "expired")
+    assert get(signed(url + "&k=main", KEY)).json()["width"] == 1200
+    soon = get(signed(f"{url}&expires={int(time.time()) + 60}", KEY))
+    assert int(soon.headers["Cache-Control"].split("max-age=")[1]) <= 60
+    problem(get(url + "&expires=soon"), 400, "option_malformed", "expires")
+
+
 # Expiry.
 
 
