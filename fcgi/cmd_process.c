@@ -233,7 +233,7 @@ static bool prepare(struct process *p)
 static bool deliver(const struct process *p, const struct output *o)
 {
     const struct job_output *r = &o->result;
-    char why[160];
+    char why[160], warnings[120];
 
     if (r->code != IC_OK) {
         cmd_complain("%s: %s: %s", p->in, o->path, r->text);
@@ -244,9 +244,9 @@ static bool deliver(const struct process *p, const struct output *o)
         return false;
     }
     if (!p->quiet)
-        fprintf(stderr, "%s: %ux%u %s, %llu bytes%s\n", o->path, r->width, r->height,
+        fprintf(stderr, "%s: %ux%u %s, %llu bytes%s%s\n", o->path, r->width, r->height,
                 ic_format_name((enum ic_format)r->format), (unsigned long long)r->length,
-                r->truncated ? "; the source is truncated" : "");
+                r->warnings ? "; warning: " : "", ic_warnings_text(r->warnings, warnings, sizeof warnings));
     return true;
 }
 

@@ -26,7 +26,7 @@ struct framing_item {
     const char *detail; /* and a sentence */
     uint32_t width, height, source_width, source_height;
     enum ic_format format;
-    bool truncated;
+    uint32_t warnings; /* bits of enum ic_warning */
     size_t n;
     const uint8_t *p; /* the image; NULL: n bytes of fd from at on */
     int fd;

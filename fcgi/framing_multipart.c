@@ -38,15 +38,21 @@ static bool put(struct framing *f, const uint8_t *p, size_t n)
     return f->write(f->ctx, p, n);
 }
 
+static bool warning(struct framing *f, const struct framing_item *i)
+{
+    char text[120];
+
+    return !i->warnings || framing_text(f, "X-Image-Warning: %s\r\n", ic_warnings_text(i->warnings, text, sizeof text));
+}
+
 static bool image(struct framing *f, const struct framing_item *i, const char *name)
 {
     return disposition(f, name, f->file) && numbers(f, i) &&
            framing_text(f,
                         "Content-Type: %s\r\nContent-Length: %zu\r\nX-Image-Width: %u\r\nX-Image-Height: %u\r\n"
-                        "X-Source-Width: %u\r\nX-Source-Height: %u\r\n%s\r\n",
-                        ic_format_mime(i->format), i->n, i->width, i->height, i->source_width, i->source_height,
-                        i->truncated ? "X-Image-Warning: truncated\r\n" : "") &&
-           framing_data(f, i, put) && framing_text(f, "\r\n");
+                        "X-Source-Width: %u\r\nX-Source-Height: %u\r\n",
+                        ic_format_mime(i->format), i->n, i->width, i->height, i->source_width, i->source_height) &&
+           warning(f, i) && framing_text(f, "\r\n") && framing_data(f, i, put) && framing_text(f, "\r\n");
 }
 
 static bool text(struct framing *f, const char *type, const char *json)

@@ -184,14 +184,15 @@ static void log_output(struct request_log *l, const struct pool_job *j, const st
 static void reply_image(struct request *rq, struct output *out, struct reply *a)
 {
     const struct job_output *o = &out->r.told;
+    char warnings[120];
     rq->log.width = o->width;
     rq->log.height = o->height;
     rq->log.source_width = o->source_width;
     rq->log.source_height = o->source_height;
     rq->log.out = (enum ic_format)o->format;
     size_headers(a, &rq->log);
-    if (o->truncated)
-        reply_header(a, "X-Image-Warning", "truncated");
+    if (o->warnings)
+        reply_header(a, "X-Image-Warning", "%s", ic_warnings_text(o->warnings, warnings, sizeof warnings));
     reply_body(a, 200, ic_format_mime((enum ic_format)o->format), out->r.body, o->length);
     out->r.body = NULL;
 }

@@ -57,7 +57,7 @@ static void job_place(struct job_run *run, struct job_output *o, const struct ic
     o->source_height = r->source_height;
     o->format = (int32_t)r->format;
     o->source_format = (int32_t)r->source_format;
-    o->truncated = r->truncated;
+    o->warnings = r->warnings;
     o->decode_ms = r->decode_ms;
     o->transform_ms = r->transform_ms;
     o->encode_ms = r->encode_ms;
@@ -101,7 +101,7 @@ static enum ic_code job_inspect(struct ic_engine *g, struct ic_bytes source, str
     r.format = r.source_format = facts.info.format;
     r.decode_ms = facts.decode_ms;
     r.transform_ms = facts.look_ms;
-    r.truncated = facts.truncated;
+    r.warnings = facts.truncated ? IC_WARN_TRUNCATED : 0;
     job_on_result(run, 0, &r, NULL);
     return IC_OK;
 }

@@ -36,7 +36,7 @@ struct job_output {
     uint32_t last;
     uint32_t width, height, source_width, source_height;
     int32_t format, source_format; /* enum ic_format */
-    uint32_t truncated;
+    uint32_t warnings;             /* bits of enum ic_warning */
     uint64_t offset, length;
     double decode_ms, transform_ms, encode_ms;
     char text[200]; /* of the error */

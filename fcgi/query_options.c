@@ -64,6 +64,7 @@ static const struct query_word filts[] = {
     { "grayscale", IC_FILT_GREYSCALE }, { "gray", IC_FILT_GREYSCALE }, { "grey", IC_FILT_GREYSCALE },
     { NULL, 0 }
 };
+static const struct query_word spaces[] = { { "srgb", IC_CS_SRGB }, { "keep", IC_CS_KEEP }, { NULL, 0 } };
 
 #ifdef PIXPOOL_TEST_OPS
 static const struct query_word test_ops[] = {
@@ -132,6 +133,8 @@ const struct query_option query_options[] = {
     { "start", "", &query_type_colour, .offset = F(start), .text = "what black becomes in a duotone; c83658 where not given" },
     { "stop", "", &query_type_colour, .offset = F(stop), .text = "what white becomes in a duotone; d8e74f where not given" },
     { "tint", "", &query_type_colour, .offset = F(tint), .text = "gives every pixel this colour's hue and chroma and keeps its luma" },
+    { "cs", "icc", WORD(spaces), .offset = R(cs), .def = "srgb",
+      .text = "colours: srgb converts them through the profile, keep leaves them and keeps the profile" },
     { "pixel", "pixelate", &query_type_integer, .offset = R(filters.pixel), .min = 1, .max = 512,
       .text = "pixelation: squares of so many pixels, each of its mean colour" },
     { "pad", "padding", &query_type_sides, .offset = R(surround.pad), .max = 16384, .def = "0",

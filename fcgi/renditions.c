@@ -75,7 +75,7 @@ void rendition_item(const struct rendition *r, struct framing_item *i)
     i->source_width = r->source_width;
     i->source_height = r->source_height;
     i->format = r->format;
-    i->truncated = r->truncated;
+    i->warnings = r->warnings;
     i->n = ok ? r->n : 0;
 }
 
@@ -97,7 +97,7 @@ static void on_output(void *ctx, const struct job_output *o, const uint8_t *data
     r->source_width = o->source_width;
     r->source_height = o->source_height;
     r->format = (enum ic_format)o->format;
-    r->truncated = o->truncated;
+    r->warnings = o->warnings;
     r->code = IC_OK;
     if (!s->keep(s->ctx, output, data) && r->code == IC_OK)
         rendition_fail(r, IC_E_BUSY, "no room for the result at the moment");

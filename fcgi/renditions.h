@@ -16,8 +16,8 @@ struct rendition {
     char text[200];    /* otherwise: why */
     uint32_t width, height, source_width, source_height;
     enum ic_format format;
-    bool truncated;
-    size_t n; /* bytes of the result */
+    uint32_t warnings; /* bits of enum ic_warning */
+    size_t n;          /* bytes of the result */
 };
 
 struct renditions {

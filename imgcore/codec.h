@@ -75,11 +75,18 @@ void ic_source_close(struct ic_source *s); /* accepts NULL */
 
 /* sinks */
 
+/* Blocks to write beside the pixels, without their containers' prefixes; n is 0 where there is none. What a format has
+ * no place for, or is too large for it, is left out. */
+struct ic_attached {
+    struct ic_bytes profile, exif, xmp, iptc; /* borrowed while the sink lives */
+};
+
 struct ic_sink_opt {
     int quality; /* 1 .. 100 */
     int effort;  /* 0 .. 9 */
     int chroma;  /* IC_CHROMA_420 422 444 */
     bool progressive, lossless;
+    struct ic_attached attached;
     struct ic_mem *mem; /* borrowed while the sink lives */
 };
 

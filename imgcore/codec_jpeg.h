@@ -33,6 +33,9 @@ void jpeg_scans_read(struct jpeg_decompress_struct *d);
 /* The file's end follows the scan read last. */
 bool jpeg_scans_end(struct jpeg_decompress_struct *d);
 
+/* Writes the segments of what is attached; after jpeg_start_compress. Only below jpeg_guard. */
+void jpeg_write_attached(struct jpeg_compress_struct *c, const struct ic_attached *a);
+
 void jpeg_sink_shape(enum ic_layout layout, uint32_t width, uint32_t height, const struct ic_sink_opt *o,
                      struct ic_planes *out);
 enum ic_code jpeg_sink_create(const struct ic_planes *shape, const struct ic_sink_opt *o, struct ic_buffer *out,

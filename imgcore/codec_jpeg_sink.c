@@ -159,6 +159,7 @@ static void step_start(void *arg)
     if (s->opt.progressive)
         jpeg_simple_progression(&s->c);
     jpeg_start_compress(&s->c, TRUE);
+    jpeg_write_attached(&s->c, &s->opt.attached);
 }
 
 static enum ic_code alloc_holds(struct jpeg_sink *s, struct ic_error *e)

@@ -32,6 +32,11 @@ void png_trap_free(png_structp png, png_voidp p);
 enum ic_code png_fast_open(struct ic_bytes in, const struct ic_source_opt *o, struct ic_source **out,
                            struct ic_error *e);
 
+/* A chunk with its length and checksum. */
+enum ic_code png_put_chunk(struct ic_buffer *b, const char *type, const uint8_t *p, size_t n, struct ic_error *e);
+/* The chunks of what is attached; they stand before the pixels. */
+enum ic_code png_put_attached(struct ic_buffer *b, const struct ic_attached *a, struct ic_mem *mem, struct ic_error *e);
+
 void png_sink_shape(enum ic_layout layout, uint32_t width, uint32_t height, const struct ic_sink_opt *o,
                     struct ic_planes *out);
 enum ic_code png_sink_create(const struct ic_planes *shape, const struct ic_sink_opt *o, struct ic_buffer *out,

@@ -25,6 +25,7 @@ struct png_sink {
     struct ic_mem *mem;         /* borrowed */
     const struct ic_kernels *k; /* borrowed */
     struct png_effort effort;
+    struct ic_attached attached;
     size_t bpp, row_bytes;
     uint32_t written, drawn; /* rows; rows left unfiltered as drawn */
     uint8_t *block;          /* owned: two rows with PAD before each */
@@ -125,7 +126,7 @@ static enum ic_code end_chunk(struct ic_buffer *b, size_t at, struct ic_error *e
     return ic_buffer_append(b, crc, 4, e);
 }
 
-static enum ic_code put_chunk(struct ic_buffer *b, const char *type, const uint8_t *p, size_t n, struct ic_error *e)
+enum ic_code png_put_chunk(struct ic_buffer *b, const char *type, const uint8_t *p, size_t n, struct ic_error *e)
 {
     size_t at = b->n;
     enum ic_code rc = put_length(b, type, 0, e);
@@ -144,7 +145,7 @@ static enum ic_code put_header(struct png_sink *s, struct ic_error *e)
 
     store_be32(ihdr, p->width);
     store_be32(ihdr + 4, p->height);
-    return rc == IC_OK ? put_chunk(s->base.out, "IHDR", ihdr, sizeof(ihdr), e) : rc;
+    return rc == IC_OK ? png_put_chunk(s->base.out, "IHDR", ihdr, sizeof(ihdr), e) : rc;
 }
 
 /* Compressing. */
@@ -198,9 +199,10 @@ static enum ic_code sink_finish(struct ic_sink *base, struct ic_error *e)
 
     if (s->written < base->shape.plane[0].height)
         return ic_fail(e, IC_E_PARAM, "fewer rows than the image has");
-    if ((rc = put_header(s, e)) != IC_OK || (rc = put_image(s, e)) != IC_OK)
+    if ((rc = put_header(s, e)) != IC_OK || (rc = png_put_attached(base->out, &s->attached, s->mem, e)) != IC_OK ||
+        (rc = put_image(s, e)) != IC_OK)
         return rc;
-    return put_chunk(base->out, "IEND", NULL, 0, e);
+    return png_put_chunk(base->out, "IEND", NULL, 0, e);
 }
 
 /* Opening. */
@@ -262,6 +264,7 @@ enum ic_code png_sink_create(const struct ic_planes *shape, const struct ic_sink
     s->mem = o->mem;
     s->k = ic_kernels();
     s->effort = efforts[o->effort];
+    s->attached = o->attached;
     rc = sink_alloc(s, e);
     if (rc == IC_OK)
         *sink = &s->base;

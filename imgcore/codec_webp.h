@@ -6,6 +6,10 @@
 
 void webp_sink_shape(enum ic_layout layout, uint32_t width, uint32_t height, const struct ic_sink_opt *o,
                      struct ic_planes *out);
+/* Gives a WebP of so many pixels the extended container that holds what is attached. */
+enum ic_code webp_attach(struct ic_buffer *b, const struct ic_attached *a, uint32_t width, uint32_t height, bool alpha,
+                         struct ic_error *e);
+
 enum ic_code webp_sink_create(const struct ic_planes *shape, const struct ic_sink_opt *o, struct ic_buffer *out,
                               struct ic_sink **sink, struct ic_error *e);
 

@@ -144,7 +144,10 @@ static enum ic_code sink_finish(struct ic_sink *base, struct ic_error *e)
     describe(s, &picture);
     bool ok = WebPEncode(&config, &picture);
     WebPPictureFree(&picture); /* what libwebp added; the frame stays ours */
-    return ok ? IC_OK : fail_encode(s, picture.error_code, e);
+    if (!ok)
+        return fail_encode(s, picture.error_code, e);
+    const struct ic_plane *p = &base->shape.plane[0];
+    return webp_attach(base->out, &s->opt.attached, p->width, p->height, p->channels == 4, e);
 }
 
 static void sink_free(struct ic_sink *base)

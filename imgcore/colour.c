@@ -107,15 +107,32 @@ void ic_colour_range(uint8_t *p, size_t n, int plane, bool to_limited)
     }
 }
 
+/* Profiles are about colours as they are, not times alpha. Returns whether they are so afterwards. */
+static bool colour_convert(const struct ic_colour_path *c, uint8_t *const *p, size_t n)
+{
+    bool straight = c->straight || !c->over;
+
+    if (ic_layout_alpha(c->from) && !c->straight)
+        colour_unpremultiply(c, p, n);
+    ic_icc_row(c->icc, p, n);
+    for (int i = 0, last = ic_layout_channels(c->from) - 1; ic_layout_alpha(c->from) && !straight && i < last; i++)
+        colour_premultiply(p[i], p[last], n);
+    return straight;
+}
+
 void ic_colour_row(const struct ic_colour_path *c, uint8_t *const *p, size_t n)
 {
+    bool straight = c->straight;
+
     if (c->from != c->to && (c->from == IC_YCBCR || c->from == IC_YCCK))
         c->k->ycc_rgb(p, n);
-    if (c->from != c->to && (c->from == IC_CMYK || c->from == IC_YCCK))
+    if (c->icc)
+        straight = colour_convert(c, p, n);
+    else if (c->from != c->to && (c->from == IC_CMYK || c->from == IC_YCCK))
         colour_cmyk_rgb(p, n);
     if (c->over)
         colour_over(c, p, n);
-    if (ic_layout_alpha(c->from) && !c->straight && !(c->over && c->bg.a == 255))
+    if (ic_layout_alpha(c->from) && !straight && !(c->over && c->bg.a == 255))
         colour_unpremultiply(c, p, n);
 }
 

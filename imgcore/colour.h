@@ -4,6 +4,7 @@
 
 #include "codec.h"
 #include "cpu.h"
+#include "icc.h"
 
 int ic_layout_channels(enum ic_layout l);
 bool ic_layout_alpha(enum ic_layout l);
@@ -11,6 +12,7 @@ bool ic_layout_alpha(enum ic_layout l);
 /* What happens to each row; set by ic_colour_init(). */
 struct ic_colour_path {
     const struct ic_kernels *k; /* borrowed */
+    const struct ic_icc *icc;   /* to sRGB; borrowed; NULL: none. Set after ic_colour_init() */
     enum ic_layout from, to;
     bool over;     /* compose onto bg; else transparency stays, or is dropped where `to` has none */
     bool straight; /* alpha comes as stored, not premultiplied; may be set where `over` is not */

@@ -5,6 +5,7 @@
 #include "decode.h"
 
 #include "output.h"
+#include "run_meta.h"
 
 #include <string.h>
 
@@ -98,19 +99,30 @@ static enum ic_code decode_rows(struct ic_source *s, struct ic_output *o, struct
     return rc;
 }
 
+static enum ic_code decode_open(struct ic_output *o, struct ic_engine *g, const struct ic_plan *plan,
+                                const struct ic_planes *shape, const struct run_meta *meta, struct ic_error *e)
+{
+    struct ic_origin origin = run_meta_origin(meta, plan);
+
+    return ic_output_open_to(o, g, plan, &rgba_codec, shape, &origin, e);
+}
+
 enum ic_code ic_decode(struct ic_engine *g, struct ic_bytes in, const struct ic_plan *plan, struct ic_buffer *px,
                        struct ic_error *e)
 {
     struct ic_source_opt so = { .expect = &plan->source, .scale = plan->scale, .mem = &g->mem };
     struct ic_source *source = NULL;
     struct ic_output *o = ic_calloc(&g->mem, sizeof(*o)); /* a page and more: not on the stack of a recursion */
+    struct run_meta meta = { 0 };
     enum ic_code rc;
 
     if (!o)
         return ic_fail(e, IC_E_MEMORY, "no memory for pixels");
     rc = ic_codec_of(plan->source.format)->open(in, &so, &source, e);
     if (rc == IC_OK)
-        rc = ic_output_open_to(o, g, plan, &rgba_codec, &source->shape, e);
+        rc = run_meta_open(&meta, g, plan->source.format, in, source->shape.layout, e);
+    if (rc == IC_OK)
+        rc = decode_open(o, g, plan, &source->shape, &meta, e);
     if (rc == IC_OK)
         rc = decode_rows(source, o, e);
     if (rc == IC_OK) {
@@ -119,6 +131,7 @@ enum ic_code ic_decode(struct ic_engine *g, struct ic_bytes in, const struct ic_
     }
     ic_output_close(o);
     ic_source_close(source);
+    run_meta_close(&meta);
     ic_free(&g->mem, o);
     return rc;
 }

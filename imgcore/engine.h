@@ -2,6 +2,7 @@
 #ifndef IMGCORE_ENGINE_H
 #define IMGCORE_ENGINE_H
 
+#include "icc.h"
 #include "mark.h"
 #include "weights.h"
 
@@ -12,6 +13,9 @@ struct ic_engine {
     struct ic_mark_cache marks;
     struct ic_mark_bytes lent[IC_MARKS]; /* marks of the run */
     int lent_n;
+    struct ic_icc_cache icc;
+    uint8_t *cmyk; /* owned: the profile of CMYK that has none, or NULL */
+    size_t cmyk_size;
 };
 
 #endif

@@ -26,3 +26,21 @@ const char *ic_code_name(enum ic_code code)
 {
     return (unsigned)code < IC_CODES ? names[code] : "unknown";
 }
+
+const char *ic_warnings_text(unsigned warnings, char *buf, size_t n)
+{
+    static const struct {
+        unsigned bit;
+        const char *word;
+    } words[] = { { IC_WARN_TRUNCATED, "truncated" },
+                  { IC_WARN_PROFILE, "broken-profile" },
+                  { IC_WARN_CMYK, "cmyk-without-profile" } };
+    size_t used = 0;
+
+    if (n)
+        buf[0] = '\0';
+    for (size_t i = 0; i < sizeof words / sizeof *words && used < n; i++)
+        if (warnings & words[i].bit)
+            used += (size_t)snprintf(buf + used, n - used, "%s%s", used ? ", " : "", words[i].word);
+    return buf;
+}

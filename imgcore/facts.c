@@ -64,7 +64,7 @@ static bool facts_take(void *ctx, int index, const struct ic_result *r, const st
     }
     f->out->width = r->source_width;
     f->out->height = r->source_height;
-    f->out->truncated = r->truncated;
+    f->out->truncated = r->warnings & IC_WARN_TRUNCATED;
     f->rc = facts_look(f, (struct ic_pixels){ r->data.p, (size_t)r->width * 4, r->width, r->height });
     f->out->decode_ms = r->decode_ms;
     f->out->look_ms = r->transform_ms + ic_now_ms() - start;

@@ -128,6 +128,9 @@ enum ic_kernel {
     IC_KERNEL_NEAREST
 };
 
+/* Colours become sRGB, or stay as they are with the profile that says what they mean. */
+enum ic_cs { IC_CS_SRGB, IC_CS_KEEP };
+
 struct ic_colour {
     uint8_t r, g, b, a; /* sRGB, not premultiplied */
 };
@@ -196,6 +199,7 @@ struct ic_recipe {
     bool flop; /* left to right */
     bool progressive, lossless;
     bool strict; /* a truncated source is an error */
+    int cs;      /* enum ic_cs */
     bool bg_given;
     struct ic_colour bg;
     struct ic_filters filters;
@@ -261,6 +265,7 @@ struct ic_plan {
     bool progressive, lossless;
     bool pad;     /* the result is more than the turned image */
     bool bare;    /* bg shows beside the image */
+    bool keep_profile;
     bool flatten; /* alpha is composed onto bg */
     bool alpha;   /* the result has alpha */
     bool framed;  /* the result is collected whole before it is encoded */
@@ -296,6 +301,8 @@ size_t ic_cpu_report(char *buf, size_t n);
 const char *ic_versions(void);
 
 struct ic_engine *ic_engine_create(const struct ic_limits *limits); /* NULL: out of memory. limits are copied */
+/* The profile of CMYK images that have none; copied. IC_E_FORMAT where it is no profile of CMYK. */
+enum ic_code ic_engine_cmyk(struct ic_engine *g, struct ic_bytes profile, struct ic_error *e);
 void ic_engine_free(struct ic_engine *g);
 
 struct ic_mark_bytes {
@@ -305,13 +312,22 @@ struct ic_mark_bytes {
 
 /* The watermarks that recipes of the next runs name by their number, from 1; n is 0 .. IC_MARKS. */
 void ic_engine_lend_marks(struct ic_engine *g, const struct ic_mark_bytes *marks, int n);
+/* What was delivered in spite of something. */
+enum ic_warning {
+    IC_WARN_TRUNCATED = 1, /* the source ended early; the rows it lacks are grey */
+    IC_WARN_PROFILE = 2,   /* its colour profile is broken; colours were taken as sRGB */
+    IC_WARN_CMYK = 4       /* CMYK without a profile: colours are a guess */
+};
+
+/* "truncated, profile" and so on for a set of bits, into buf (always terminated). Returns buf. */
+const char *ic_warnings_text(unsigned warnings, char *buf, size_t n);
 
 struct ic_result {
     struct ic_bytes data;                                /* borrowed until the callback returns */
     uint32_t width, height, source_width, source_height; /* source as oriented */
     enum ic_format format, source_format;
     double decode_ms, transform_ms, encode_ms; /* wall time; decode is that of the shared decode */
-    bool truncated; /* the source ended early; missing rows are grey or as the codec filled them */
+    unsigned warnings;                         /* bits of enum ic_warning */
 };
 
 /* Called once per recipe, in the order in which results are finished. r is NULL and e says why where this output

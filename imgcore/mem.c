@@ -63,6 +63,18 @@ void ic_free(struct ic_mem *m, void *p)
     free(block);
 }
 
+void *ic_realloc(struct ic_mem *m, void *p, size_t n)
+{
+    void *to = ic_alloc(m, n);
+    size_t size;
+    if (!p || !to)
+        return to;
+    memcpy(&size, (uint8_t *)p - ALIGN, sizeof size);
+    memcpy(to, p, size - ALIGN < n ? size - ALIGN : n);
+    ic_free(m, p);
+    return to;
+}
+
 /* Twice what it was, so that appending n bytes costs O(n), or what is needed at once; never beyond max. */
 static size_t grown(const struct ic_buffer *b, size_t need)
 {

@@ -14,6 +14,8 @@ struct ic_mem {
  * n = 0 gives a valid block. */
 void *ic_alloc(struct ic_mem *m, size_t n);
 void *ic_calloc(struct ic_mem *m, size_t n);
+/* As realloc: the bytes that both hold are kept, and p where it fails. */
+void *ic_realloc(struct ic_mem *m, void *p, size_t n);
 void ic_free(struct ic_mem *m, void *p); /* accepts NULL */
 
 /* a * b, false on overflow. The only way sizes that come from an input are multiplied. */

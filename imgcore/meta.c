@@ -1,67 +1,29 @@
-/* EXIF, as far as geometry depends on it. Called by the header probes of all formats.
+/* What files carry beside pixels, by format; run.c asks before it decodes.
  *
- * Only the first directory is read: orientation lives nowhere else, and not following offsets any further leaves a
- * hostile file nothing to loop on. */
+ * Containers are walked here, not by the codecs' libraries: these would copy everything they meet, and their parsers of
+ * chunks that decide nothing about pixels are best left out of reach. */
 #include "meta.h"
 
-#include <string.h>
-
-#define TAG_ORIENTATION 0x0112
-#define TYPE_SHORT      3
-#define TYPE_LONG       4
-#define ENTRY_SIZE      12
-
-struct tiff {
-    struct ic_bytes b;
-    bool big_endian;
-};
-
-static uint32_t get16(const struct tiff *t, size_t at)
+enum ic_code ic_meta_read(struct ic_meta *m, struct ic_mem *mem, enum ic_format format, struct ic_bytes in,
+                          struct ic_error *e)
 {
-    const uint8_t *p = t->b.p + at;
-    return t->big_endian ? (uint32_t)(p[0] << 8 | p[1]) : (uint32_t)(p[1] << 8 | p[0]);
-}
-
-static uint32_t get32(const struct tiff *t, size_t at)
-{
-    uint32_t first = get16(t, at), second = get16(t, at + 2);
-    return t->big_endian ? first << 16 | second : second << 16 | first;
-}
-
-static bool tiff_open(struct tiff *t, struct ic_bytes b)
-{
-    if (b.n >= 6 && memcmp(b.p, "Exif\0\0", 6) == 0)
-        b = (struct ic_bytes){ b.p + 6, b.n - 6 };
-    if (b.n < 8)
-        return false;
-    *t = (struct tiff){ b, b.p[0] == 'M' };
-    return memcmp(b.p, "II*\0", 4) == 0 || memcmp(b.p, "MM\0*", 4) == 0;
-}
-
-/* Some writers store the value as LONG, which readers accept. */
-static uint32_t entry_value(const struct tiff *t, size_t at)
-{
-    uint32_t type = get16(t, at + 2);
-    if (type == TYPE_SHORT)
-        return get16(t, at + 8);
-    return type == TYPE_LONG ? get32(t, at + 8) : 0;
-}
-
-uint8_t ic_exif_orientation(struct ic_bytes exif)
-{
-    struct tiff t;
-    if (!tiff_open(&t, exif))
-        return 1;
-    size_t at = get32(&t, 4);
-    if (at > t.b.n - 2)
-        return 1;
-    uint32_t entries = get16(&t, at);
-    at += 2;
-    for (; entries && t.b.n - at >= ENTRY_SIZE; entries--, at += ENTRY_SIZE) {
-        if (get16(&t, at) != TAG_ORIENTATION)
-            continue;
-        uint32_t value = entry_value(&t, at);
-        return value >= 1 && value <= 8 ? (uint8_t)value : 1;
+    *m = (struct ic_meta){ .mem = mem };
+    switch (format) {
+    case IC_FORMAT_JPEG:
+        return ic_meta_jpeg(m, in, e);
+    case IC_FORMAT_PNG:
+        return ic_meta_png(m, in, e);
+    case IC_FORMAT_WEBP:
+        return ic_meta_webp(m, in, e);
+    default:
+        return IC_OK;
     }
-    return 1;
+}
+
+void ic_meta_free(struct ic_meta *m)
+{
+    for (size_t i = 0; i < sizeof m->made / sizeof *m->made; i++)
+        if (m->mem)
+            ic_free(m->mem, m->made[i]);
+    *m = (struct ic_meta){ 0 };
 }

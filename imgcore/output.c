@@ -49,12 +49,15 @@ static bool output_has_hue(const struct ic_plan *p)
 
 /* The layout to offer to the sink. A canvas is filled in RGB: its edge need not fall on the chroma grid. WebP has no
  * grey of its own, so that planes are the least work there. */
-static enum ic_layout output_layout(const struct ic_plan *p, enum ic_layout source)
+static enum ic_layout output_layout(const struct ic_output *o)
 {
+    const struct ic_plan *p = o->plan;
+    enum ic_layout source = o->source.layout;
     bool made_grey = ic_tone_greys(&p->filters);
     bool grey = made_grey || ((source == IC_GREY || source == IC_GREYA) && !ic_tone_colours(&p->filters));
+    bool planar = source == IC_YCBCR && !p->pad && !p->rgb && !o->icc;
 
-    if (source == IC_YCBCR && !p->pad && !p->rgb && !(made_grey && p->format != IC_FORMAT_WEBP))
+    if (planar && !(made_grey && p->format != IC_FORMAT_WEBP))
         return IC_YCBCR;
     if (grey && !output_has_hue(p))
         return p->alpha ? IC_GREYA : IC_GREY;
@@ -66,22 +69,45 @@ static enum ic_layout output_with_alpha(enum ic_layout l)
     return l == IC_GREY || l == IC_GREYA ? IC_GREYA : IC_RGBA;
 }
 
-static enum ic_code output_choose(struct ic_output *o, const struct ic_sink_opt *so, struct ic_error *e)
+static void output_shape(struct ic_output *o, const struct ic_sink_opt *so)
+{
+    o->codec->sink_shape(output_layout(o), o->plan->width, o->plan->height, so, &o->shape);
+}
+
+/* The profile is kept where that is asked and the result will have pixels of its kind; colours stay as they are then.
+ * Everything else becomes sRGB, which needs no profile. */
+static void output_profile(struct ic_output *o, const struct ic_origin *origin, struct ic_sink_opt *so)
+{
+    bool ink = o->source.layout == IC_CMYK || o->source.layout == IC_YCCK;
+
+    so->attached = origin->attached;
+    output_shape(o, so);
+    bool grey = o->shape.layout == IC_GREY || o->shape.layout == IC_GREYA;
+    if (o->plan->keep_profile && !ink && ic_icc_describes(so->attached.profile, grey ? IC_ICC_GREY : IC_ICC_RGB))
+        return;
+    so->attached.profile = (struct ic_bytes){ 0 };
+    o->icc = origin->icc;
+    output_shape(o, so);
+}
+
+static enum ic_code output_choose(struct ic_output *o, const struct ic_origin *origin, struct ic_sink_opt *so,
+                                  struct ic_error *e)
 {
     const struct ic_plan *p = o->plan;
     bool toned = ic_tone_any(&p->filters), compose = ic_layout_alpha(o->source.layout) && ic_filters_compose(p);
     struct ic_colour bg = p->bg;
 
-    o->codec->sink_shape(output_layout(p, o->source.layout), p->width, p->height, so, &o->shape);
+    output_profile(o, origin, so);
     o->layout = compose && ic_filters_framed(&p->filters) ? output_with_alpha(o->shape.layout) : o->shape.layout;
     /* Luma alone makes the grey of planes: chroma is not even resampled. */
-    if (ic_tone_greys(&p->filters) && o->source.layout == IC_YCBCR && o->layout != IC_YCBCR && !p->rgb) {
+    if (ic_tone_greys(&p->filters) && o->source.layout == IC_YCBCR && o->layout != IC_YCBCR && !p->rgb && !o->icc) {
         o->source.layout = IC_GREY;
         o->source.n = 1;
     }
     bg.a = compose ? 0 : bg.a;
     if (!ic_colour_init(&o->colour, o->source.layout, toned ? ic_output_tone_takes(o) : o->layout, bg))
         return ic_fail(e, IC_E_PARAM, "%s can't store this kind of image", o->codec->name);
+    o->colour.icc = o->icc;
     return IC_OK;
 }
 
@@ -180,13 +206,14 @@ static enum ic_code output_add_sink(struct ic_output *o, const struct ic_sink_op
 }
 
 enum ic_code ic_output_open(struct ic_output *o, struct ic_engine *g, const struct ic_plan *plan,
-                            const struct ic_planes *source, struct ic_error *e)
+                            const struct ic_planes *source, const struct ic_origin *origin, struct ic_error *e)
 {
-    return ic_output_open_to(o, g, plan, ic_codec_of(plan->format), source, e);
+    return ic_output_open_to(o, g, plan, ic_codec_of(plan->format), source, origin, e);
 }
 
 enum ic_code ic_output_open_to(struct ic_output *o, struct ic_engine *g, const struct ic_plan *plan,
-                               const struct ic_codec *codec, const struct ic_planes *source, struct ic_error *e)
+                               const struct ic_codec *codec, const struct ic_planes *source,
+                               const struct ic_origin *origin, struct ic_error *e)
 {
     struct ic_sink_opt so = { .quality = plan->quality,
                               .effort = plan->effort,
@@ -197,7 +224,7 @@ enum ic_code ic_output_open_to(struct ic_output *o, struct ic_engine *g, const s
     enum ic_code rc;
 
     *o = (struct ic_output){ .mem = &g->mem, .plan = plan, .codec = codec, .source = *source };
-    if ((rc = output_choose(o, &so, e)) != IC_OK)
+    if ((rc = output_choose(o, origin, &so, e)) != IC_OK)
         return rc;
     output_halve(o);
     if (output_add_planes(o, g) != IC_OK || output_add_rows(o) != IC_OK)

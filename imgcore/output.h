@@ -24,6 +24,7 @@ struct ic_output {
     const struct ic_plan *plan;
     const struct ic_codec *codec;
     struct ic_planes source, shape; /* what comes, what the sink takes */
+    const struct ic_icc *icc;       /* borrowed; NULL: colours stay as they are */
     int level[IC_PLANES];           /* how often each plane is halved before it comes; source is after that */
     enum ic_layout layout;          /* of finished rows: the sink's, or with alpha that the frame composes onto bg */
     struct ic_colour_path colour;
@@ -40,14 +41,21 @@ struct ic_output {
     double encode_ms;
 };
 
+/* What a result takes from its source beside the rows. All borrowed until ic_output_close(). */
+struct ic_origin {
+    const struct ic_icc *icc;    /* the source's colours to sRGB; NULL: they are */
+    struct ic_attached attached; /* profile: the source's, for plans that keep it */
+};
+
 /* Makes everything ready for rows of `source`, the shape the open source really has. plan is borrowed until
  * ic_output_close(), which o needs also where this fails. */
 enum ic_code ic_output_open(struct ic_output *o, struct ic_engine *g, const struct ic_plan *plan,
-                            const struct ic_planes *source, struct ic_error *e);
+                            const struct ic_planes *source, const struct ic_origin *origin, struct ic_error *e);
 
 /* The same for an encoder that is not the plan's. */
 enum ic_code ic_output_open_to(struct ic_output *o, struct ic_engine *g, const struct ic_plan *plan,
-                               const struct ic_codec *codec, const struct ic_planes *source, struct ic_error *e);
+                               const struct ic_codec *codec, const struct ic_planes *source,
+                               const struct ic_origin *origin, struct ic_error *e);
 
 /* Takes the source's next rows, halved as o->level says; sets o->complete once the last needed one was among them. */
 enum ic_code ic_output_rows(struct ic_output *o, const struct ic_rows *rows, struct ic_error *e);

@@ -10,6 +10,9 @@ enum ic_code probe_jpeg(struct ic_bytes in, struct ic_info *out, struct ic_error
 enum ic_code probe_png(struct ic_bytes in, struct ic_info *out, struct ic_error *e);
 enum ic_code probe_webp(struct ic_bytes in, struct ic_info *out, struct ic_error *e);
 
+/* Finds the next marker from *at on, over garbage as libjpeg does; *at is then behind it. False: none is in view. */
+bool probe_jpeg_marker(struct ic_bytes in, size_t *at, uint8_t *marker);
+
 /* The first frame of an animated WebP. */
 struct probe_frame {
     struct ic_bytes bits;         /* ALPH, VP8 or VP8L chunks, as far as they are in view; borrowed from in */

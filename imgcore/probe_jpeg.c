@@ -1,7 +1,7 @@
 /* JPEG's header: markers up to the first frame header (ITU-T T.81 annex B).
  *
  * Walks markers as libjpeg does, garbage between segments included, so that both find the same frame header. */
-#include "meta.h"
+#include "exif.h"
 #include "probe.h"
 
 #include <string.h>
@@ -28,7 +28,7 @@ enum marker {
     M_TEM = 0x01
 };
 
-static bool next_marker(struct ic_bytes in, size_t *at, uint8_t *marker)
+bool probe_jpeg_marker(struct ic_bytes in, size_t *at, uint8_t *marker)
 {
     size_t i = *at;
     do {
@@ -138,7 +138,7 @@ enum ic_code probe_jpeg(struct ic_bytes in, struct ic_info *out, struct ic_error
 {
     size_t at = 2;
     uint8_t marker;
-    while (next_marker(in, &at, &marker)) {
+    while (probe_jpeg_marker(in, &at, &marker)) {
         if (is_standalone(marker))
             continue;
         if (!is_segment(marker))

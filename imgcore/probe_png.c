@@ -2,7 +2,7 @@
  *
  * Chunks whose content decides the shape of the pixels (IHDR, tRNS) are believed only with a right checksum, because
  * libpng throws others away and the two would disagree. */
-#include "meta.h"
+#include "exif.h"
 #include "probe.h"
 
 #include <string.h>

@@ -3,7 +3,7 @@
  *
  * A still image needs the head of its bitstream in view, because only that tells its real size, which VP8X merely
  * repeats. Of an animation the first frame's head is needed, further ones are counted as far as they can be seen. */
-#include "meta.h"
+#include "exif.h"
 #include "probe.h"
 
 #include <string.h>

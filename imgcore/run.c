@@ -5,12 +5,15 @@
 #include "cpu.h"
 #include "op_test.h"
 #include "output.h"
+#include "run_meta.h"
 
 #include <stdlib.h>
 
 /* Weights kept between runs; a geometry is some tens of kilobytes. */
 #define WEIGHTS_KEPT (1u << 20)
-#define MAX_RECIPES  32
+/* Conversions: 20 KB for most cameras, a megabyte for a press. */
+#define PROFILES_KEPT (4u << 20)
+#define MAX_RECIPES   32
 
 struct run_item {
     struct ic_plan plan;
@@ -29,6 +32,7 @@ struct run {
     int n;
     struct ic_source *source;
     struct ic_halver halver;
+    struct run_meta meta;
     double decode_ms;
     bool stopped; /* by emit */
 };
@@ -49,6 +53,7 @@ struct ic_engine *ic_engine_create(const struct ic_limits *limits)
     g->mem.limit = limits->max_memory;
     g->weights.mem = &g->mem;
     g->marks.mem.limit = IC_MARK_CACHE;
+    g->icc.mem = &g->mem;
     return g;
 }
 
@@ -58,6 +63,8 @@ void ic_engine_free(struct ic_engine *g)
         return;
     ic_weights_trim(&g->weights, 0);
     ic_mark_cache_clear(&g->marks);
+    ic_icc_cache_free(&g->icc);
+    ic_free(&g->mem, g->cmyk);
     free(g);
 }
 
@@ -89,9 +96,11 @@ static void run_done(struct run *r, int i)
                                 .decode_ms = r->decode_ms,
                                 .encode_ms = o->encode_ms,
                                 .transform_ms = r->item[i].ms - o->encode_ms,
-                                .truncated = r->source->truncated };
+                                .warnings = r->meta.warnings };
 
-    if (result.truncated && r->recipes[i].strict) {
+    if (r->source->truncated)
+        result.warnings |= IC_WARN_TRUNCATED;
+    if (r->source->truncated && r->recipes[i].strict) {
         ic_fail(&e, IC_E_CORRUPT, "the image ends before its last row");
         run_drop(r, i, &e);
         return;
@@ -151,7 +160,8 @@ static void run_open_outputs(struct run *r)
 
         if (!it->open)
             continue;
-        if (ic_output_open(&it->output, r->g, &it->plan, &r->source->shape, &e) != IC_OK)
+        struct ic_origin origin = run_meta_origin(&r->meta, &it->plan);
+        if (ic_output_open(&it->output, r->g, &it->plan, &r->source->shape, &origin, &e) != IC_OK)
             run_drop(r, i, &e);
         it->ms += ic_now_ms() - start;
     }
@@ -227,6 +237,8 @@ static enum ic_code run_all(struct run *r, struct ic_bytes in, struct ic_error *
         return IC_OK;
     if ((rc = run_open_source(r, in, e)) != IC_OK)
         return rc;
+    if ((rc = run_meta_open(&r->meta, r->g, r->info.format, in, r->source->shape.layout, e)) != IC_OK)
+        return rc;
     run_open_outputs(r);
     if ((rc = run_open_halver(r, e)) != IC_OK)
         return rc;
@@ -241,8 +253,10 @@ static void run_close(struct run *r)
         ic_output_close(&r->item[i].output);
     ic_halver_free(&r->halver);
     ic_source_close(r->source);
+    run_meta_close(&r->meta);
     ic_free(&r->g->mem, r->item);
     ic_weights_trim(&r->g->weights, share < WEIGHTS_KEPT ? share : WEIGHTS_KEPT);
+    ic_icc_trim(&r->g->icc, share < PROFILES_KEPT ? share : PROFILES_KEPT);
 }
 
 enum ic_code ic_run(struct ic_engine *g, struct ic_bytes in, const struct ic_recipe *recipes, int n, ic_emit *emit,

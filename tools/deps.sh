@@ -10,7 +10,7 @@
 set -euo pipefail
 
 build=(gcc libc6-dev make pkg-config binutils libfcgi-dev libjpeg62-turbo-dev libpng-dev libisal-dev libdeflate-dev
-    libwebp-dev libseccomp-dev libjansson-dev libsodium-dev libinih-dev
+    libwebp-dev liblcms2-dev libseccomp-dev libjansson-dev libsodium-dev libinih-dev
     libarchive-dev)
 run=(nginx curl mate-backgrounds)
 tests=(check groff-base python3 python3-numpy python3-pytest python3-pil python3-selenium chromium chromium-driver libjpeg-turbo-progs webp

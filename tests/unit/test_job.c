@@ -34,7 +34,7 @@ enum ic_code ic_run(struct ic_engine *g, struct ic_bytes in, const struct ic_rec
                                .format = IC_FORMAT_PNG,
                                .source_format = IC_FORMAT_JPEG,
                                .encode_ms = 1.5,
-                               .truncated = true };
+                               .warnings = IC_WARN_TRUNCATED };
         bool go_on = i == script.fail_one ? emit(ctx, i, NULL, &own) : emit(ctx, i, &r, NULL);
         if (!go_on)
             return IC_OK;
@@ -95,7 +95,7 @@ START_TEST(results_lie_one_after_another)
         ck_assert_uint_eq(got[i].width, (uint32_t)i + 10);
         ck_assert_int_eq(got[i].format, IC_FORMAT_PNG);
         ck_assert_int_eq(got[i].source_format, IC_FORMAT_JPEG);
-        ck_assert_uint_eq(got[i].truncated, 1);
+        ck_assert_uint_eq(got[i].warnings, IC_WARN_TRUNCATED);
         ck_assert(got[i].encode_ms == 1.5);
         for (size_t k = 0; k < 100; k++)
             ck_assert_uint_eq(out[got[i].offset + k], (uint8_t)(i + 1));

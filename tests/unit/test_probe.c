@@ -1,6 +1,6 @@
 /* The header probe: what it tells of good files, where it asks for more, what it says of bad ones, and that nothing
  * hostile makes it disagree with the codecs or read where it must not. */
-#include "../../imgcore/meta.h"
+#include "../../imgcore/exif.h"
 #include "images.h"
 
 #define MB ((size_t)1 << 20)

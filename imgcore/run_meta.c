@@ -1,0 +1,87 @@
+/* From the blocks a file carries to what results do with them; run.c asks once a run, and once for each output,
+ * decode.c once an image.
+ *
+ * A profile is tried where it is found: one that is broken, or of other pixels than the file has, costs a warning and
+ * never the picture. */
+#include "run_meta.h"
+
+#include <string.h>
+
+static enum ic_icc_pixels pixels_of(enum ic_layout layout)
+{
+    switch (layout) {
+    case IC_GREY:
+    case IC_GREYA:
+        return IC_ICC_GREY;
+    case IC_CMYK:
+    case IC_YCCK:
+        return IC_ICC_CMYK;
+    default:
+        return IC_ICC_RGB;
+    }
+}
+
+/* CMYK without a profile of its own: the configured one, or the plain formula. */
+static enum ic_code meta_ink(struct run_meta *m, struct ic_engine *g, struct ic_error *e)
+{
+    struct ic_bytes profile = { g->cmyk, g->cmyk_size };
+
+    if (profile.n)
+        return ic_icc_get(&g->icc, profile, IC_ICC_CMYK, &m->icc, e);
+    m->warnings |= IC_WARN_CMYK;
+    return IC_OK;
+}
+
+static enum ic_code meta_colours(struct run_meta *m, struct ic_engine *g, enum ic_icc_pixels pixels, struct ic_error *e)
+{
+    enum ic_code rc = IC_E_FORMAT;
+
+    if (m->meta.profile.n)
+        rc = ic_icc_get(&g->icc, m->meta.profile, pixels, &m->icc, e);
+    if (rc != IC_E_FORMAT)
+        return rc;
+    if (m->meta.profile.n || m->meta.profile_broken)
+        m->warnings |= IC_WARN_PROFILE;
+    m->meta.profile = (struct ic_bytes){ 0 };
+    return pixels == IC_ICC_CMYK ? meta_ink(m, g, e) : IC_OK;
+}
+
+enum ic_code run_meta_open(struct run_meta *m, struct ic_engine *g, enum ic_format format, struct ic_bytes in,
+                           enum ic_layout layout, struct ic_error *e)
+{
+    enum ic_code rc = ic_meta_read(&m->meta, &g->mem, format, in, e);
+
+    return rc == IC_OK ? meta_colours(m, g, pixels_of(layout), e) : rc;
+}
+
+struct ic_origin run_meta_origin(const struct run_meta *m, const struct ic_plan *p)
+{
+    struct ic_origin o = { .icc = m->icc };
+
+    if (p->keep_profile)
+        o.attached.profile = m->meta.profile;
+    return o;
+}
+
+void run_meta_close(struct run_meta *m)
+{
+    ic_meta_free(&m->meta);
+    *m = (struct run_meta){ 0 };
+}
+
+enum ic_code ic_engine_cmyk(struct ic_engine *g, struct ic_bytes profile, struct ic_error *e)
+{
+    const struct ic_icc *icc;
+    enum ic_code rc = ic_icc_get(&g->icc, profile, IC_ICC_CMYK, &icc, e);
+    uint8_t *copy = rc == IC_OK ? ic_alloc(&g->mem, profile.n) : NULL;
+
+    if (rc != IC_OK)
+        return rc;
+    if (!copy)
+        return ic_fail(e, IC_E_MEMORY, "no memory for a profile of %zu bytes", profile.n);
+    memcpy(copy, profile.p, profile.n);
+    ic_free(&g->mem, g->cmyk);
+    g->cmyk = copy;
+    g->cmyk_size = profile.n;
+    return IC_OK;
+}
