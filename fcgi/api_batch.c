@@ -6,8 +6,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "access.h"
+#include "async.h"
 #include "batch.h"
 #include "clock.h"
 #include "image_reply.h"
@@ -19,14 +21,18 @@
 #include "upload.h"
 
 #define FIELD 65536 /* bytes of a field that is no file */
+#define PIECE 65536 /* of a file on its way into the spool */
 
 struct request_batch {
     struct request *rq;
     struct reply *a;
     struct order order;
     struct multipart_reader form;
-    struct batch *batch; /* NULL until the first file */
+    struct batch *batch; /* NULL until the first file, and where it is for later */
     int files;
+    bool later;  /* it becomes a background job */
+    bool exists; /* which is there already */
+    struct job_draft draft;
 };
 
 static bool refuse(struct request_batch *r, int status, const char *code, const char *text)
@@ -57,7 +63,7 @@ static bool take_field(struct request_batch *r, const struct multipart_part *par
     const struct config *c = r->rq->gw->cfg;
     struct query_error e = { .option = "" };
     size_t n;
-    if (r->batch)
+    if (r->files > 0)
         return refuse(r, 400, "operations_after_file",
                       "in a batch operations, options and watermark come before the first file, or in the query");
     char *value = malloc(FIELD);
@@ -82,6 +88,8 @@ static bool begin(struct request_batch *r)
         image_reply_option(r->a, &e);
         return false;
     }
+    if (r->later)
+        return true;
     r->batch = batch_create(r->rq->gw, &r->order, request_param(r->rq, "HTTP_ACCEPT"), r->rq->conn->fd);
     return r->batch || refuse(r, 507, "no_spool", "there is no room for the results of a batch at the moment");
 }
@@ -119,15 +127,50 @@ static bool read_file(struct request_batch *r, struct batch_file *f, bool *whole
     return got == 0;
 }
 
+/* What does not fit is told as the item's result. */
+static bool refuse_later(struct request_batch *r, const char *name, int fd, size_t n)
+{
+    bool large = n > (size_t)r->rq->gw->cfg->max_body;
+    if (!large && n > 0)
+        return true;
+    if (ftruncate(fd, 0) < 0)
+        return refuse(r, 507, "spool_full", "the spool can't be written");
+    return job_draft_refuse(&r->draft, &r->order, name, large ? 413 : 400, large ? "body_too_large" : "file_empty",
+                            large ? "the file is larger than max_body" : "the file is empty");
+}
+
+/* A file on its way into the spool. */
+static bool take_file_for_later(struct request_batch *r, const struct multipart_part *part)
+{
+    size_t n = 0, max = (size_t)r->rq->gw->cfg->max_body;
+    ssize_t got = -1;
+    bool ok = true;
+    uint8_t *piece = malloc(PIECE);
+    int fd = r->exists ? -1 : job_draft_file(&r->draft, part->filename);
+    while (ok && piece && (got = multipart_reader_data(&r->form, piece, PIECE)) > 0) {
+        n += (size_t)got;
+        ok = fd < 0 || n > max || async_write(&r->draft, fd, piece, (size_t)got, r->a);
+    }
+    free(piece);
+    if (ok && !r->exists && fd < 0)
+        ok = refuse(r, 507, "spool_full", "the spool can't be written");
+    ok = ok && got == 0 && (r->exists || refuse_later(r, part->filename, fd, n));
+    if (fd >= 0)
+        close(fd);
+    return ok;
+}
+
 static bool take_file(struct request_batch *r, const struct multipart_part *part)
 {
     bool whole;
-    if (!r->batch && !begin(r))
+    if (r->files == 0 && !begin(r))
         return false;
     if (++r->files > r->rq->gw->cfg->batch_max) {
         reply_problem(r->a, 400, "files_many", "a batch has at most %lld files", (long long)r->rq->gw->cfg->batch_max);
         return false;
     }
+    if (r->later)
+        return take_file_for_later(r, part);
     struct batch_file *f = reserve(r, part);
     if (!f)
         return refuse(r, 503, "busy", "out of memory");
@@ -155,7 +198,7 @@ static bool read_form(struct request_batch *r)
         if (!(upload_is_file(part.name) ? take_file(r, &part) : take_field(r, &part)))
             break;
     if (got == 0)
-        return r->batch || refuse(r, 400, "file_missing", "no image: send each as a part \"file\" of the form");
+        return r->files > 0 || refuse(r, 400, "file_missing", "no image: send each as a part \"file\" of the form");
     if (!r->a->code)
         reply_problem(r->a, 400, "multipart_malformed", "the form is not well-formed: %s", r->form.m.error);
     return false;
@@ -213,6 +256,7 @@ static bool send_results(struct request_batch *r, struct framing *f, struct stre
 
 static void answer(struct request_batch *r)
 {
+    batch_all_in(r->batch);
     struct stream s;
     struct framing f;
     char type[FRAMING_TYPE];
@@ -251,6 +295,9 @@ static bool begin_order(struct request_batch *r)
 {
     struct query_error e = { .option = "" };
     order_init(&r->order);
+    if (r->later && !order_record(&r->order))
+        return refuse(r, 503, "busy", "out of memory");
+    order_note(&r->order, "accept", request_param(r->rq, "HTTP_ACCEPT"), strlen(request_param(r->rq, "HTTP_ACCEPT")));
     if (order_url(&r->order, r->rq->gw->cfg, r->rq->query, &e))
         return true;
     image_reply_option(r->a, &e);
@@ -263,19 +310,22 @@ static bool admit(struct request_batch *r)
     if (!request_admit(r->rq, LANE_BATCH, 0, r->a))
         return false;
     pool_waive(&r->rq->ticket);
-    return true;
+    return !r->later || async_begin(&r->draft, r->rq, &r->exists, r->a);
 }
 
 void api_batch(struct request *rq, struct reply *a)
 {
-    struct request_batch r = { .rq = rq, .a = a };
+    struct request_batch r = { .rq = rq, .a = a, .later = async_wanted(rq), .draft = { .dir = -1, .lease = -1 } };
     rq->log.route = "batch";
     if (!route_method(rq, "POST", a) || !access_token(rq, a))
         return;
     if (begin_order(&r) && is_form(&r) && admit(&r) && read_body(&r)) {
-        batch_all_in(r.batch);
-        answer(&r);
+        if (r.later)
+            async_finish(&r.draft, &r.order, r.exists, a);
+        else
+            answer(&r);
     }
+    job_draft_free(&r.draft);
     batch_free(r.batch);
     multipart_reader_free(&r.form);
     order_free(&r.order);

@@ -54,7 +54,7 @@ void api_process(struct request *rq, struct reply *a)
     rq->log.route = "process";
     if (!route_method(rq, "POST", a) || !access_token(rq, a))
         return;
-    bool begun = upload_begin(&u, rq, rq->query, a);
+    bool begun = upload_begin(&u, rq, rq->query, false, a);
     if (begun && upload_read(&u, rq, a))
         answer(&u, rq, a);
     else if (begun && !rq->ticket.pool)

@@ -6,8 +6,10 @@
 #include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "access.h"
+#include "async.h"
 #include "framing.h"
 #include "image_reply.h"
 #include "renditions.h"
@@ -133,13 +135,39 @@ static bool make(struct upload *u, struct made *m, struct request *rq, struct re
     return rc == IC_OK;
 }
 
-static void answer(struct upload *u, struct request *rq, struct reply *a)
+static bool finish_order(struct upload *u, struct request *rq, struct reply *a)
 {
     struct query_error e = { .option = "" };
-    if (!order_finish(&u->order, rq->gw->cfg, ORDER_SET, &e)) {
-        image_reply_option(a, &e);
+    if (order_finish(&u->order, rq->gw->cfg, ORDER_SET, &e))
+        return true;
+    image_reply_option(a, &e);
+    return false;
+}
+
+/* In the background: what is no image at all is still told at once. */
+static void answer_later(struct upload *u, struct request *rq, struct reply *a)
+{
+    struct job_draft d = { .dir = -1, .lease = -1 };
+    struct ic_error e = { 0 };
+    struct ic_info info;
+    bool exists;
+    order_note(&u->order, "accept", request_param(rq, "HTTP_ACCEPT"), strlen(request_param(rq, "HTTP_ACCEPT")));
+    if (image_reply_probe_bytes(u->file, &info, &e) != IC_OK) {
+        reply_error(a, &e, 0);
         return;
     }
+    if (!async_begin(&d, rq, &exists, a))
+        return;
+    int fd = exists ? -1 : job_draft_file(&d, u->name);
+    if (exists || async_write(&d, fd, u->file.p, u->file.n, a))
+        async_finish(&d, &u->order, exists, a);
+    if (fd >= 0)
+        close(fd);
+    job_draft_free(&d);
+}
+
+static void answer_now(struct upload *u, struct request *rq, struct reply *a)
+{
     struct made m = { .s = renditions_create(), .ticket = &rq->ticket };
     if (!m.s)
         reply_busy(a, 1, "out of memory");
@@ -158,7 +186,8 @@ void api_renditions(struct request *rq, struct reply *a)
     rq->log.route = "renditions";
     if (!route_method(rq, "POST", a) || !access_token(rq, a))
         return;
-    if (upload_begin(&u, rq, rq->query, a) && upload_read(&u, rq, a))
-        answer(&u, rq, a);
+    bool later = async_wanted(rq), ok = upload_begin(&u, rq, rq->query, later, a) && upload_read(&u, rq, a);
+    if (ok && finish_order(&u, rq, a))
+        (later ? answer_later : answer_now)(&u, rq, a);
     upload_free(&u);
 }

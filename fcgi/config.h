@@ -43,6 +43,10 @@ struct config {
     /* batches */
     int64_t batch_max;   /* files of one batch */
     int64_t batch_spool; /* bytes of results that wait in a file */
+    /* background jobs */
+    char *spool_dir;
+    int64_t spool_max, spool_age_s;
+    char *node_name;
     /* images */
     int64_t max_pixels_in, max_side_in, max_side_out;
     /* time, milliseconds */

@@ -67,6 +67,18 @@ const struct config_key config_keys[] = {
       .help = "Results of one batch that wait, in a file without a name in TMPDIR (else /tmp), for the end of its body. "
               "An image whose result finds no room there fails with 507." },
 
+    { "spool_dir", CONFIG_STRING, OFF(spool_dir), .def = "", .max = TEXT, .values = "a directory, or empty",
+      .group = "Background jobs",
+      .help = "Where jobs of Prefer: respond-async live, sources and results, so that they survive restarts. Empty: such "
+              "requests are answered like all others. Clients that are not on this machine need api_token then." },
+    { "spool_max", CONFIG_BYTES, OFF(spool_max), .def = "4G", .min = MEGA, .max = 1024 * TERA,
+      .help = "All jobs together. Beyond, the oldest finished ones go; where that is not enough: 507." },
+    { "spool_age", CONFIG_SEC, OFF(spool_age_s), .def = "1d", .min = 1, .max = 365 * DAY / 1000,
+      .help = "How long a finished job is kept." },
+    { "node_name", CONFIG_STRING, OFF(node_name), .def = "", .max = 64, .values = "letters, digits, - and _, or empty",
+      .help = "Begins the ids of jobs, so that a web server before several machines can route by it. Empty: the host's "
+              "name." },
+
     { "max_pixels_in", CONFIG_COUNT, OFF(max_pixels_in), .def = "100M", .min = 1, .max = INT64_C(100000000000),
       .group = "Images",
       .help = "Pixels of a source: width x height x frames. 100M is a hundred million. Beyond: 422." },

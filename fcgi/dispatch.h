@@ -9,6 +9,7 @@
 #include "pool.h"
 
 struct dispatch;
+struct jobs;
 struct runners;
 
 /* One per gateway process; everything a request handler needs. */
@@ -17,6 +18,7 @@ struct gateway {
     struct pool *pool;
     struct dispatch *dispatch;
     struct runners *runners;
+    struct jobs *jobs; /* NULL: no spool_dir */
 };
 
 /* One FastCGI connection. Owned by the dispatcher, or by one accept thread while it serves a request. */

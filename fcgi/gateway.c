@@ -12,6 +12,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "jobs.h"
 #include "log.h"
 #include "request.h"
 #include "runners.h"
@@ -120,6 +121,13 @@ static int serve(struct gateway *g)
     return started == n ? 0 : 1;
 }
 
+static bool jobs_open(struct gateway *g)
+{
+    if (*g->cfg->spool_dir != '\0' && (g->jobs = jobs_create(g)) == NULL)
+        log_line(LOG_LV_ERROR, "event=spool_failed error=%s", strerrorname_np(errno));
+    return *g->cfg->spool_dir == '\0' || g->jobs != NULL;
+}
+
 int gateway_run(const struct config *c, int listen_fd, int spawner)
 {
     struct gateway g = { .cfg = c };
@@ -134,10 +142,11 @@ int gateway_run(const struct config *c, int listen_fd, int spawner)
         g.dispatch = dispatch_create(c, g.pool, listen_fd, spawner);
     if (g.dispatch != NULL)
         g.runners = runners_create(c->workers > 0 ? (int)c->workers : 1, c->workers > 0 ? STACK : STACK_OWN);
-    if (g.runners != NULL)
+    if (g.runners != NULL && jobs_open(&g))
         status = serve(&g);
     else
         log_line(LOG_LV_ERROR, "event=gateway_failed error=%s", strerrorname_np(errno));
+    jobs_free(g.jobs);
     runners_free(g.runners);
     dispatch_free(g.dispatch);
     if (g.pool != NULL)

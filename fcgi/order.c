@@ -19,18 +19,22 @@ void order_init(struct order *o)
 void order_free(struct order *o)
 {
     free(o->outputs);
+    json_decref(o->recipe);
+    o->recipe = NULL;
     o->outputs = NULL;
     o->n = 0;
 }
 
 bool order_url(struct order *o, const struct config *c, const char *text, struct query_error *e)
 {
+    order_note(o, "query", text, strlen(text));
     return query_parse(&o->base, c, text, e);
 }
 
 bool order_field(struct order *o, const struct config *c, const char *name, const char *value, size_t n,
                  struct query_error *e)
 {
+    order_note_pair(o, "fields", name, value, n);
     return query_set(&o->base, c, name, value, n, e);
 }
 
@@ -120,6 +124,7 @@ bool order_operations(struct order *o, const struct config *c, const char *json,
         return false;
     }
     o->operations = true;
+    order_note(o, "operations", json, n);
     json_t *root = query_json_load(json, n, e);
     json_t *outputs = json_incref(json_object_get(root, "outputs"));
     json_object_del(root, "outputs");
@@ -141,14 +146,20 @@ static bool listed(const char *names, const char *name)
     return false;
 }
 
-static bool put_configured(struct order *o, const struct config *c, const struct config_preset *r,
-                           struct query_error *e)
+bool order_put_configured(struct order *o, const struct config *c, const char *name, const char *options,
+                          struct query_error *e)
 {
-    struct order_output *out = append(o, r->name, e);
+    if (!o->outputs && !(o->outputs = calloc(JOB_OUTPUTS, sizeof *o->outputs)))
+        return out_of_memory(e);
+    if (o->n == JOB_OUTPUTS)
+        return query_fail(outputs(e), "outputs_many", "the configuration has more than 32 renditions");
+    struct order_output *out = append(o, name, e);
     if (!out)
         return false;
-    bool ok = strchr(r->options, '&') ? query_parse(&out->query, c, r->options, e)
-                                      : query_parse_list(&out->query, c, r->options, e);
+    o->named = true;
+    order_note_pair(o, "configured", name, options, strlen(options));
+    bool ok =
+        strchr(options, '&') ? query_parse(&out->query, c, options, e) : query_parse_list(&out->query, c, options, e);
     query_exempt(&out->query);
     return ok || blame(out->name, e);
 }
@@ -156,18 +167,9 @@ static bool put_configured(struct order *o, const struct config *c, const struct
 /* names NULL: all. */
 static bool configured(struct order *o, const struct config *c, const char *names, struct query_error *e)
 {
-    o->outputs = calloc(JOB_OUTPUTS, sizeof *o->outputs);
-    o->named = true;
-    if (!o->outputs)
-        return out_of_memory(e);
-    for (const struct config_preset *r = c->renditions; r; r = r->next) {
-        if (names && !listed(names, r->name))
-            continue;
-        if (o->n == JOB_OUTPUTS)
-            return query_fail(outputs(e), "outputs_many", "the configuration has more than 32 renditions");
-        if (!put_configured(o, c, r, e))
+    for (const struct config_preset *r = c->renditions; r; r = r->next)
+        if ((!names || listed(names, r->name)) && !order_put_configured(o, c, r->name, r->options, e))
             return false;
-    }
     return true;
 }
 

@@ -22,6 +22,7 @@ struct order {
     bool named;                   /* outputs have names that the client chose or the configuration gives */
     int n;                        /* outputs */
     struct order_output *outputs; /* owned; finished by order_finish */
+    struct json_t *recipe;        /* owned; what was given, NULL unless order_record */
 };
 
 void order_init(struct order *o);
@@ -45,5 +46,20 @@ bool order_finish(struct order *o, const struct config *c, enum order_kind kind,
 
 /* Takes over only the outputs of these names, separated by commas, of the configured set. */
 bool order_select(struct order *o, const struct config *c, const char *names, struct query_error *e);
+
+/* order_recipe.c: an order that outlives its request. */
+
+/* From now on what is given is noted as well. false: out of memory. */
+bool order_record(struct order *o);
+/* The notes, borrowed. NULL: there are none, or something was given that JSON can't hold. */
+struct json_t *order_recipe(const struct order *o);
+/* Gives an initialised order all that stands in a recipe, and finishes it. */
+bool order_replay(struct order *o, const struct config *c, const struct json_t *recipe, struct query_error *e);
+
+/* Between the two files. */
+void order_note(struct order *o, const char *what, const char *text, size_t n);
+void order_note_pair(struct order *o, const char *list, const char *name, const char *value, size_t n);
+bool order_put_configured(struct order *o, const struct config *c, const char *name, const char *options,
+                          struct query_error *e);
 
 #endif

@@ -40,6 +40,10 @@ void route_request(struct request *rq, struct reply *a)
         api_img(rq, rq->uri + 5, a);
         return;
     }
+    if (!strncmp(rq->uri, "/api/jobs/", 10)) {
+        api_jobs(rq, rq->uri + 10, a);
+        return;
+    }
     for (size_t i = 0; i < sizeof routes / sizeof *routes; i++)
         if (!strcmp(rq->uri, routes[i].path)) {
             routes[i].handler(rq, a);
@@ -47,6 +51,7 @@ void route_request(struct request *rq, struct reply *a)
         }
     reply_problem(a, 404, "no_such_endpoint",
                   "no endpoint has this URL; there are GET /img/{path}, GET /img/{options}/{path}, "
-                  "POST /api/images/process, POST /api/images/renditions, POST /api/images/batch, GET /api/options, "
+                  "POST /api/images/process, POST /api/images/renditions, POST /api/images/batch, GET /api/jobs/{id}, "
+                  "GET /api/options, "
                   "GET /healthz, GET /readyz, GET /metrics");
 }

@@ -16,6 +16,7 @@ void api_process(struct request *rq, struct reply *a);
 void api_renditions(struct request *rq, struct reply *a);
 void api_batch(struct request *rq, struct reply *a);
 void api_info(struct request *rq, struct reply *a);
+void api_jobs(struct request *rq, const char *path, struct reply *a); /* path: after /api/jobs/ */
 void api_healthz(struct request *rq, struct reply *a);
 void api_readyz(struct request *rq, struct reply *a);
 void api_metrics(struct request *rq, struct reply *a);

@@ -24,13 +24,17 @@ static bool check_type(struct upload *u, const struct request *rq, struct reply 
     return false;
 }
 
-bool upload_begin(struct upload *u, struct request *rq, const char *query, struct reply *a)
+bool upload_begin(struct upload *u, struct request *rq, const char *query, bool record, struct reply *a)
 {
     struct query_error e = { .option = "" };
     memset(u, 0, sizeof *u);
     order_init(&u->order);
     if (!check_type(u, rq, a))
         return false;
+    if (record && !order_record(&u->order)) {
+        reply_busy(a, 1, "out of memory");
+        return false;
+    }
     if (order_url(&u->order, rq->gw->cfg, query, &e))
         return true;
     image_reply_option(a, &e);

@@ -16,8 +16,9 @@ struct upload {
 };
 
 /* What URL and headers say, so that nobody uploads megabytes to learn of a misspelt option; query: the options in it.
+ * record: note them for later, see order_record.
  * false: a holds the error. Always to be followed by upload_free. */
-bool upload_begin(struct upload *u, struct request *rq, const char *query, struct reply *a);
+bool upload_begin(struct upload *u, struct request *rq, const char *query, bool record, struct reply *a);
 /* Takes a ticket, reads the body and the form in it. false: a holds the error. */
 bool upload_read(struct upload *u, struct request *rq, struct reply *a);
 /* Its second half, where the body was read otherwise. */
