@@ -11,7 +11,7 @@
 
 #include "../imgcore/imgcore.h"
 
-enum config_sandbox { SANDBOX_OFF, SANDBOX_LIMITS };
+enum config_sandbox { SANDBOX_OFF, SANDBOX_LIMITS, SANDBOX_STRICT };
 enum config_dialect { DIALECT_PIXPOOL, DIALECT_IMGIX, DIALECT_CLOUDFLARE, DIALECT_GLIDE };
 
 struct config_preset {

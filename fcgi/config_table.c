@@ -44,9 +44,10 @@ const struct config_key config_keys[] = {
       .help = "A worker is replaced after so many jobs. 1: one process per image. 0: never." },
     { "worker_nice", CONFIG_INT, OFF(worker_nice), .def = "10", .min = 0, .max = 19,
       .help = "Priority of the workers, below that of everything that answers requests. 19 starves them on a busy machine." },
-    { "sandbox", CONFIG_ENUM, OFF(sandbox), .def = "limits", .words = "off limits",
-      .help = "What workers give up before their first image. limits: memory, files and privileges. off: nothing, for "
-              "debugging." },
+    { "sandbox", CONFIG_ENUM, OFF(sandbox), .def = "strict", .words = "off limits strict",
+      .help = "What workers give up before their first image. strict: files, sockets, other processes and every system "
+              "call that codecs do not need; a worker that makes one ends, and the log names it. limits: memory, "
+              "descriptors and privileges, other calls are only logged. off: nothing, for debugging." },
 
     { "memory_limit", CONFIG_BYTES, OFF(memory_limit), .def = "auto", .min = 32 * MEGA, .max = 16 * TERA,
       .automatic = true, .group = "Memory",

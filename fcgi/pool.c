@@ -21,8 +21,10 @@
 #include "clock.h"
 #include "stats.h"
 
-#define POOL_JOB_MS     50.0 /* expected of a job before any was measured */
-#define POOL_REBIRTH_MS 1000 /* a death counts as survived for so long: the next worker is on its way */
+#define POOL_JOB_MS 50.0 /* expected of a job before any was measured */
+#define POOL_WORK_MS                                                                                                   \
+    (WORKER_CPU_S * 1000.0 * 5 / 6) /* a worker is retired; what is left of its limit is the longest job */
+#define POOL_REBIRTH_MS 1000        /* a death counts as survived for so long: the next worker is on its way */
 
 static size_t pool_budget(const struct config *c, int workers)
 {
@@ -138,7 +140,7 @@ static void pool_place(struct pool *p, struct worker *w)
 
 void pool_give(struct pool *p, struct worker *w)
 {
-    if (p->worker_jobs > 0 && w->jobs >= p->worker_jobs) {
+    if ((p->worker_jobs > 0 && w->jobs >= p->worker_jobs) || w->work_ms > POOL_WORK_MS) {
         pool_bury(p, w, "quota");
         return;
     }

@@ -19,6 +19,7 @@ struct worker {
     struct mailbox box;
     struct ic_engine *engine; /* owned; NULL: a process of its own */
     int64_t jobs;
+    double work_ms;      /* of all of them */
     struct worker *next; /* in the idle list */
     /* guarded by the pool's lock: what it works on, for predictions and /status */
     TAILQ_ENTRY(worker) all;

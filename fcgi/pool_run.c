@@ -230,6 +230,7 @@ static void pool_finish(struct pool *p, struct pool_run *r, enum pool_end end)
 {
     if (end == POOL_GIVE) {
         r->w->jobs++;
+        r->w->work_ms += r->j->work_ms;
         mailbox_punch(&r->w->box, r->w->memfd, r->used_in, r->used_out);
         pool_give(p, r->w);
         return;

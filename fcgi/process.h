@@ -14,9 +14,15 @@ int spawner_run(const struct config *c, int listen_fd);
  * that the spawner knows what a dead worker had been given; -1: nobody counts. */
 _Noreturn void worker_run(const struct config *c, int index, int socket, int memfd, int tally);
 
-/* sandbox.c: what a worker gives up before its first job: priority, limits, privileges; and the system calls it does
- * not need, which are logged. Returns a phrase that says what is active, static storage. */
+#define WORKER_CPU_S 3600 /* RLIMIT_CPU; the pool retires a worker well before that */
+
+/* sandbox.c: what processes give up. sandbox_prepare: in the spawner, before its first fork. */
+void sandbox_prepare(const struct config *c);
+/* A worker, before its first job: after it nothing can be opened. Returns a phrase that says what is active (static
+ * storage), NULL where c demands more than this system has: then it must not work. */
 const char *sandbox_enter(const struct config *c);
+/* A gateway, before its first thread. false: it has given up nothing. */
+bool sandbox_gateway(const struct config *c);
 
 /* ipc.c: messages with descriptors over SEQPACKET. */
 struct ipc_born {

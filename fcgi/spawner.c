@@ -387,6 +387,7 @@ int spawner_run(const struct config *c, int listen_fd)
     s.signals = spawner_signalfd();
     log_role("spawner");
     stats_share();
+    sandbox_prepare(c);
     if (!s.workers || s.signals < 0) {
         log_line(LOG_LV_ERROR, "event=start error=\"%s\"", strerror(errno));
         free(s.workers);

@@ -88,6 +88,10 @@ _Noreturn void worker_run(const struct config *c, int index, int socket, int mem
     }
     close(memfd);
     const char *sandbox = sandbox_enter(c);
+    if (!sandbox) {
+        log_line(LOG_LV_ERROR, "event=start error=\"sandbox = strict can't be had on this system, limits can\"");
+        _exit(1);
+    }
     s.engine = ic_engine_create(&limits);
     if (!s.engine) {
         log_line(LOG_LV_ERROR, "event=start error=\"no memory for an engine\"");

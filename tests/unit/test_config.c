@@ -78,7 +78,7 @@ START_TEST(defaults_are_those_of_the_table)
     ck_assert_int_eq(c.queue, 64);
     ck_assert_int_eq(c.worker_jobs, 10000);
     ck_assert_int_eq(c.worker_nice, 10);
-    ck_assert_int_eq(c.sandbox, SANDBOX_LIMITS);
+    ck_assert_int_eq(c.sandbox, SANDBOX_STRICT);
     ck_assert_int_eq(c.worker_memory, 256 << 20);
     ck_assert_int_eq(c.max_body, 32 << 20);
     ck_assert_int_eq(c.max_result, 32 << 20);
@@ -168,9 +168,9 @@ static const struct {
     { "--deadline=auto", "with its unit" },
     { "--maxage=100ms", "with its unit" },
     { "--maxage=366d", "0 to 365d" },
-    { "--sandbox=on", "off or limits" },
-    { "--sandbox=", "off or limits" },
-    { "--sandbox=limit", "off or limits" },
+    { "--sandbox=on", "off or limits or strict" },
+    { "--sandbox=", "off or limits or strict" },
+    { "--sandbox=limit", "off or limits or strict" },
     { "--socket_mode=0888", "octal" },
     { "--socket_mode=rw", "octal" },
     { "--socket_mode=1777", "0000 to 0777" },
