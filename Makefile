@@ -94,6 +94,13 @@ test: ## build and run every test; SUITES="tests/unit tests/browser" for some
 	@$(MAKE) --no-print-directory -j$(JOBS) programs
 	@tools/test.sh $(SUITES)
 
+# Longer forms of what the tests do in short.
+.PHONY: test-reload
+test-reload: ## ten reloads and ten upgrades under load, 20,000 requests each, none may be lost
+	@tools/deps.sh test
+	@$(MAKE) --no-print-directory -j$(JOBS) programs
+	@RELOAD_ROUNDS=10 RELOAD_REQUESTS=20000 PYTEST_SECONDS=3600 tools/test.sh tests/integration/test_reload.py
+
 # Sanitizers: builds of their own; the browser would add nothing.
 SANITIZED_SUITES ?= tests/unit tests/kernels tests/integration
 

@@ -32,7 +32,7 @@ struct dispatch {
     const struct config *cfg; /* borrowed */
     struct pool *pool;        /* borrowed */
     int epoll, listen_fd, spawner, signals;
-    bool tcp, orphaned;
+    bool tcp, orphaned, told;
     int conns_max;
     int64_t resume_ms; /* accepting pauses until then; 0: it does not */
     int64_t drain_ms;  /* when the drain began; 0: it has not */
@@ -187,6 +187,7 @@ static void drain_begin(struct dispatch *d)
         epoll_ctl(d->epoll, EPOLL_CTL_DEL, d->listen_fd, NULL);
     log_line(LOG_LV_INFO, "event=drain connections=%d", handoff_conns(&d->h));
     waiting_drain(&d->w);
+    pool_retire(d->pool);
 }
 
 static void take_signals(struct dispatch *d)
@@ -196,6 +197,13 @@ static void take_signals(struct dispatch *d)
         drain_begin(d);
 }
 
+/* To the spawner, once: there is a worker, and there were threads before. It may let the generation before this go. */
+static void tell_ready(struct dispatch *d)
+{
+    if (!d->told)
+        d->told = send(d->spawner, "r", 1, MSG_DONTWAIT | MSG_NOSIGNAL) == 1;
+}
+
 /* Without a spawner nobody replaces workers and nobody passes the socket on: finish what runs, and go. */
 static void take_birth(struct dispatch *d)
 {
@@ -203,6 +211,7 @@ static void take_birth(struct dispatch *d)
     int socket, pidfd, memfd;
     if (ipc_recv_born(d->spawner, &b, &socket, &pidfd, &memfd)) {
         pool_born(d->pool, &b, socket, pidfd, memfd);
+        tell_ready(d);
         return;
     }
     if (errno == EAGAIN || errno == EPROTO) /* nothing, or a message cut short for want of descriptors */

@@ -257,10 +257,24 @@ static int listen_tcp(const struct config *c, const struct listen_why *why)
     return fd;
 }
 
+/* Whether fd is bound to this path, rather than handed over by somebody who will remove it himself. */
+static bool listen_is_at(int fd, const char *path)
+{
+    struct sockaddr_un a = { 0 };
+    socklen_t n = sizeof a;
+    return getsockname(fd, (struct sockaddr *)&a, &n) == 0 && a.sun_family == AF_UNIX && strcmp(a.sun_path, path) == 0;
+}
+
 int listen_open(const struct config *c, char *err, size_t errsize)
 {
     const struct listen_why why = { err, errsize };
-    int fd = listen_systemd(&why);
+    int fd = upgrade_listen_fd();
+    if (fd >= 0) {
+        if (strncmp(c->listen, "unix:", 5) == 0 && listen_is_at(fd, c->listen + 5))
+            listen_remember(c->listen + 5);
+        return listen_adopt(fd, "upgrade", &why);
+    }
+    fd = listen_systemd(&why);
     if (fd != 0)
         return fd;
     if (listen_is_listening(STDIN_FILENO))

@@ -2,15 +2,18 @@
  *
  *     serve    configuration -> kernels -> listening socket -> log -> spawner, which never comes back before the end
  *     process  cmd_process.c        info  cmd_info.c        check  cmd_check.c        sign  cmd_sign.c
+ *     upgrade  cmd_upgrade.c
  *
  * The socket is opened before the log, so that whoever starts pixpool by hand sees why it did not start. Without any
  * words, a listening standard input means serve: that is how mod_fcgid and spawn-fcgi start a program. */
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include "cmd.h"
 #include "log.h"
@@ -32,17 +35,51 @@ static void raise_descriptors(const struct config *c)
         log_line(LOG_LV_WARN, "event=start error=\"descriptors: %s\"", strerror(errno));
 }
 
-static int serve_configured(const struct config *c, const char *file)
+/* What the program was called with, for the spawner: the words that ps shows are overwritten. */
+static struct {
+    char **argv; /* owned, NULL at the end */
+    char exe[PATH_MAX];
+} started;
+
+/* What the file's parser, which knows no options, leaves open. */
+static bool options_ok(const struct config *c, const char *file, char *err, size_t n)
 {
-    char text[600];
+    char text[500];
 
     for (const struct config_preset *p = c->presets; p; p = p->next) {
         if (cmd_preset_ok(c, p, text, sizeof text))
             continue;
-        cmd_complain("%s: %s", file ? file : "PIXPOOL_CONFIG", text);
-        return CMD_FAILED;
+        snprintf(err, n, "%s: %s", file ? file : "PIXPOOL_CONFIG", text);
+        return false;
     }
-    if (!query_allow_valid(c, text, sizeof text)) {
+    return query_allow_valid(c, err, n);
+}
+
+/* For a reload: the same words, the file as it is now. */
+static struct config *load_again(void *ctx, char *err, size_t n)
+{
+    const struct cmd_words *words = ctx;
+    const char *file = words->file ? words->file : getenv("PIXPOOL_CONFIG");
+    struct config *c = calloc(1, sizeof *c);
+
+    if (!c) {
+        snprintf(err, n, "out of memory");
+        return NULL;
+    }
+    if (config_load(c, file && *file ? file : NULL, words->key, words->keys, err, n)) {
+        if (options_ok(c, file, err, n))
+            return c;
+        config_free(c);
+    }
+    free(c);
+    return NULL;
+}
+
+static int serve_configured(const struct config *c, struct cmd_words *words)
+{
+    char text[600];
+
+    if (!options_ok(c, words->file, text, sizeof text)) {
         cmd_complain("%s", text);
         return CMD_FAILED;
     }
@@ -60,7 +97,8 @@ static int serve_configured(const struct config *c, const char *file)
     if (config_env_unknown(text, sizeof text))
         log_line(LOG_LV_WARN, "event=start warning=\"%s\"", text);
     raise_descriptors(c);
-    int status = spawner_run(c, fd);
+    struct spawner_source source = { .load = load_again, .ctx = words, .exe = started.exe, .argv = started.argv };
+    int status = spawner_run(c, fd, &source);
     listen_remove();
     return status;
 }
@@ -73,7 +111,7 @@ static int cmd_serve(int argc, char **argv)
 
     if ((status = cmd_words_only(&words, argc, argv)) != CMD_OK || (status = cmd_configure(&c, &words)) != CMD_OK)
         return status;
-    int rc = serve_configured(&c, words.file);
+    int rc = serve_configured(&c, &words);
     config_free(&c);
     return rc;
 }
@@ -129,6 +167,7 @@ static const struct command {
     { "sign", cmd_sign },
     { "info", cmd_info },
     { "check", cmd_check },
+    { "upgrade", cmd_upgrade },
     { "--print-config", cmd_print_config },
     { "--print-options", cmd_print_options },
     { "--man", cmd_man },
@@ -174,8 +213,23 @@ static int flushed(int status)
     return status == CMD_OK ? CMD_FAILED : status;
 }
 
+/* false: out of memory. */
+static bool remember_start(int argc, char **argv)
+{
+    ssize_t n = readlink("/proc/self/exe", started.exe, sizeof started.exe - 1);
+
+    started.exe[n > 0 ? n : 0] = '\0';
+    started.argv = calloc((size_t)argc + 1, sizeof *started.argv);
+    for (int i = 0; started.argv && i < argc; i++)
+        if (!(started.argv[i] = strdup(argv[i])))
+            return false;
+    return started.argv != NULL;
+}
+
 int main(int argc, char **argv)
 {
+    if (!remember_start(argc, argv))
+        return CMD_FAILED;
     log_title_init(argc, argv);
-    return flushed(run(argc, argv));
+    return flushed(run(argc, started.argv));
 }

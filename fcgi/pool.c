@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "clock.h"
+#include "ledger.h"
 #include "stats.h"
 
 #define POOL_JOB_MS 50.0 /* expected of a job before any was measured */
@@ -67,6 +68,7 @@ struct pool *pool_create(const struct config *c)
     p->places_bodies = pool_places_bodies(p->places);
     p->in_size = (size_t)c->max_body;
     p->out_size = (size_t)c->max_result;
+    p->worker_memory = c->workers > 0 ? (size_t)c->worker_memory : 0;
     p->bytes_max = pool_budget(c, p->workers);
     p->worker_jobs = c->workers > 0 ? c->worker_jobs : 0;
     p->deadline_ms = c->deadline_ms;
@@ -110,6 +112,7 @@ void pool_free(struct pool *p)
         next = w->next;
         pool_free_worker(w);
     }
+    ledger_unbook(p->bytes);
     pthread_mutex_destroy(&p->lock);
     free(p);
 }
@@ -138,15 +141,50 @@ static void pool_place(struct pool *p, struct worker *w)
     pool_match(p);
 }
 
+/* Lock held. One that nobody needs any more, out of the idle list; NULL: there is none. */
+static struct worker *pool_surplus(struct pool *p)
+{
+    struct worker *w = p->retired && p->idle_n > 1 ? p->idle : NULL;
+    if (w) {
+        p->idle = w->next;
+        p->idle_n--;
+    }
+    return w;
+}
+
 void pool_give(struct pool *p, struct worker *w)
 {
-    if ((p->worker_jobs > 0 && w->jobs >= p->worker_jobs) || w->work_ms > POOL_WORK_MS) {
-        pool_bury(p, w, "quota");
-        return;
-    }
+    bool old = (p->worker_jobs > 0 && w->jobs >= p->worker_jobs) || w->work_ms > POOL_WORK_MS;
     pthread_mutex_lock(&p->lock);
-    pool_place(p, w);
+    old = old && !p->retired; /* nobody might replace it */
+    struct worker *surplus = NULL;
+    if (!old) {
+        pool_place(p, w);
+        surplus = pool_surplus(p);
+    }
     pthread_mutex_unlock(&p->lock);
+    if (old)
+        pool_bury(p, w, "quota");
+    else if (surplus)
+        pool_bury(p, surplus, "retired");
+}
+
+void pool_retire(struct pool *p)
+{
+    struct worker *w;
+    pthread_mutex_lock(&p->lock);
+    bool first = !p->retired;
+    p->retired = true;
+    pthread_mutex_unlock(&p->lock);
+    if (first) /* for the worker that stays, beside those of the next generation */
+        ledger_book(p->worker_memory, SIZE_MAX);
+    do {
+        pthread_mutex_lock(&p->lock);
+        w = pool_surplus(p);
+        pthread_mutex_unlock(&p->lock);
+        if (w)
+            pool_bury(p, w, "retired");
+    } while (w);
 }
 
 void pool_bury(struct pool *p, struct worker *w, const char *reason)

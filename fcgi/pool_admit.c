@@ -5,6 +5,7 @@
 #include "pool_private.h"
 
 #include "clock.h"
+#include "ledger.h"
 #include "stats.h"
 
 /* Why a request is refused: a word for the metrics, a sentence for the client. */
@@ -17,7 +18,7 @@ static const struct pool_refusal refused_drain = { "draining", "this instance is
                                  refused_bytes = { "memory", "the memory for requests in flight is used up" },
                                  refused_late = { "deadline", "the queue takes longer than the deadline" };
 
-/* Why not, or NULL. Lock held. */
+/* Why not, or NULL: then the bytes are booked. Lock held. */
 static const struct pool_refusal *pool_refusal(const struct pool *p, enum pool_lane lane, size_t bytes)
 {
     if (p->draining)
@@ -26,11 +27,9 @@ static const struct pool_refusal *pool_refusal(const struct pool *p, enum pool_l
         return &refused_queue;
     if (lane != LANE_INTERACTIVE && p->bodies >= p->places_bodies)
         return &refused_uploads;
-    if (bytes > p->bytes_max - p->bytes)
-        return &refused_bytes;
     if (pool_wait_for_ms(p, lane) > (double)p->deadline_ms)
         return &refused_late;
-    return NULL;
+    return ledger_book(bytes, p->bytes_max) ? NULL : &refused_bytes; /* last: it is booked then */
 }
 
 static bool pool_refuse(const struct pool_refusal *why, struct ic_error *e)
@@ -92,7 +91,7 @@ bool pool_grow(struct pool_ticket *t, size_t bytes)
 {
     struct pool *p = t->pool;
     pthread_mutex_lock(&p->lock);
-    bool fits = bytes <= p->bytes_max - p->bytes;
+    bool fits = ledger_book(bytes, p->bytes_max);
     if (fits)
         p->bytes += bytes;
     pthread_mutex_unlock(&p->lock);
@@ -138,6 +137,7 @@ void pool_leave(struct pool_ticket *t)
     pthread_mutex_lock(&p->lock);
     pool_unplace(p, t);
     p->bytes -= t->bytes;
+    ledger_unbook(t->bytes);
     pthread_mutex_unlock(&p->lock);
     *t = (struct pool_ticket){ 0 };
 }

@@ -6,9 +6,18 @@
 
 #include "config.h"
 
+/* Where the spawner gets what comes next: the configuration as it is now, and this program as it is now. */
+struct spawner_source {
+    struct config *(*load)(void *ctx, char *err, size_t n); /* malloc'd; NULL: err says why */
+    void *ctx;
+    const char *exe;   /* path */
+    char *const *argv; /* as this program was started: [0] its name, [1] "serve" or nothing, then words */
+};
+
 /* spawner.c: the first process. Forks the gateway, then workers; reaps, writes obituaries, gives birth again with a
- * brake on crash loops; SIGTERM and SIGINT drain. Reads no client byte. Returns the exit status. */
-int spawner_run(const struct config *c, int listen_fd);
+ * brake on crash loops; SIGHUP reloads, SIGUSR2 upgrades, SIGTERM and SIGINT drain. Reads no client byte. source may be
+ * NULL: then it can neither reload nor upgrade. Returns the exit status. */
+int spawner_run(const struct config *c, int listen_fd, const struct spawner_source *source);
 
 /* worker.c: runs jobs from socket until it closes; never returns. Adds 1 to the eventfd `tally` as each job arrives, so
  * that the spawner knows what a dead worker had been given; -1: nobody counts. */
@@ -50,6 +59,8 @@ void mailbox_punch(struct mailbox *m, int memfd, size_t used_in, size_t used_out
 /* listen.c: the listening socket of c->listen: unix:/path (a live one is never unlinked), host:port, [v6]:port, fd:0;
  * systemd's LISTEN_FDS and a listening fd 0 go first. Never 0, 1 or 2, never blocking. -1: err says why. */
 int listen_open(const struct config *c, char *err, size_t errsize);
+/* upgrade.c: the listening socket of the program that this one replaced in the same process; -1: there was none. */
+int upgrade_listen_fd(void);
 /* Removes the unix socket that listen_open made, where it is still that one. */
 void listen_remove(void);
 

@@ -2,288 +2,120 @@
  * listening; reads no client byte, so nothing that comes from outside can bring it down.
  *
  *     signalfd + poll --- SIGCHLD ---> reap all, obituary, birth (worker: socket, pidfd, mailbox -> gateway)
+ *                     \-- SIGHUP ----> a next generation from the file as it is now; once it serves, the old one drains
+ *                     \-- SIGUSR2 ---> the same with the binary as it is now (upgrade.c)
  *                     \-- SIGTERM ---> the gateway drains and ends, workers see the end of their sockets
  *                     \-- timeout ---> births that a brake put off, and the kill of those that do not end
  *
  * It has one thread for ever, because forking a threaded process gives a child that may not even allocate; the gateway,
  * which has threads, therefore never forks and is told of births over a socket. Spawner and gateway are separate for
- * the same reason. All waiting is the poll timeout: a spawner that slept would not reap. */
-#include "process.h"
+ * the same reason. All waiting is the poll timeout: a spawner that slept would not reap.
+ *
+ * The listening socket is never closed and never bound anew, and two gateways may accept from it at once: that is why a
+ * reload loses nothing. The next generation has to say that it serves before the old one is told to go; one that can't
+ * costs a line in the log. */
+#include "spawner_private.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
-#include <sys/pidfd.h>
-#include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "clock.h"
-#include "dispatch.h"
+#include "ledger.h"
 #include "log.h"
 #include "stats.h"
 
-#define SPAWNER_YOUNG_MS     1000 /* dying younger, without having done anything, is a sign of a crash loop */
-#define SPAWNER_BRAKE_MS     10   /* the first pause; doubles */
-#define SPAWNER_BRAKE_MAX_MS 5000
-#define SPAWNER_ENDING_MS    10  /* between the close of the workers' sockets and the end of the gateway that did it */
-#define SPAWNER_MARGIN_MS    500 /* for the gateway to end by itself after grace, and for workers after the gateway */
+#define SPAWNER_READY_MS 10000 /* for the next generation to serve */
 
-/* One place for a process: the gateway's, or that of worker k. Nothing in it is handed to anybody else. */
-struct life {
-    char who[24];
-    pid_t pid; /* 0: to be born at due_ms */
-    int tally; /* eventfd that counts the jobs it received; -1: the gateway has none */
-    int64_t born_ms, due_ms;
-    int futile; /* deaths in a row of processes that were young and had done nothing */
-};
+/* Generations. */
 
-struct spawner {
-    const struct config *c;
-    int listen_fd, signals;
-    int to_gateway; /* births go here; -1: no gateway, or one that runs the jobs itself */
-    struct life gateway;
-    struct life *workers; /* owned */
-    int n;
-    bool stopping;
-    int64_t kill_ms; /* while stopping: when whoever is left is killed */
-};
-
-/* The child's side of a fork. */
-
-/* Closes everything from 3 on but a and b (which may be -1): descriptors of the web server that started us included. */
-static void spawner_close_others(int a, int b)
+static void spawner_retire(struct generation *g)
 {
-    const int keep[2] = { a < b ? a : b, a < b ? b : a };
-    unsigned from = 3;
-    for (int i = 0; i < 2; i++) {
-        if (keep[i] > (int)from)
-            close_range(from, (unsigned)keep[i] - 1, 0);
-        if (keep[i] >= (int)from)
-            from = (unsigned)keep[i] + 1;
-    }
-    close_range(from, ~0u, 0);
+    g->retired = true;
+    g->kill_ms = clock_ms() + g->c->grace_ms + SPAWNER_MARGIN_MS;
+    if (g->gateway.pid)
+        kill(g->gateway.pid, SIGTERM);
 }
 
-/* SIGINT comes to the whole foreground group, and a service manager may send SIGTERM to every process of a service:
- * the order in which processes end is the spawner's to decide, so only the gateway listens, and to SIGTERM alone. */
-static void spawner_child(pid_t parent, bool worker)
+/* The next one serves: the old one may go. */
+static void spawner_promote(struct spawner *s)
 {
-    prctl(PR_SET_PDEATHSIG, SIGKILL);
-    if (getppid() != parent) /* it died before the line above */
-        _exit(1);
-    signal(SIGCHLD, SIG_DFL);
-    signal(SIGINT, SIG_IGN);
-    signal(SIGHUP, SIG_IGN);
-    signal(SIGTERM, worker ? SIG_IGN : SIG_DFL);
-    sigset_t none;
-    sigemptyset(&none);
-    sigprocmask(SIG_SETMASK, &none, NULL);
+    struct generation *old = s->serving;
+    s->serving = s->next;
+    s->next = NULL;
+    s->serving->ready = true;
+    s->serving->kill_ms = INT64_MAX;
+    log_line(LOG_LV_INFO, "event=generation gateway=%d old=%d", (int)s->serving->gateway.pid, (int)old->gateway.pid);
+    spawner_retire(old);
 }
 
-_Noreturn static void spawner_be_gateway(const struct spawner *s, pid_t parent, int socket)
+static void spawner_abandon(struct spawner *s, const char *why)
 {
-    spawner_child(parent, false);
-    spawner_close_others(s->listen_fd, socket);
-    log_role("gateway");
-    exit(gateway_run(s->c, s->listen_fd, socket));
+    struct generation *g = s->next;
+    log_line(LOG_LV_ERROR, "event=reload error=\"%s: the old one goes on\"", why);
+    g->failed = g->retired = true;
+    g->kill_ms = clock_ms();
+    s->next = NULL;
 }
 
-/* Its descriptors go to 3, 4 and 5, so that closing the rest is one call. */
-_Noreturn static void spawner_be_worker(const struct spawner *s, pid_t parent, int number, const int fds[3])
+/* Without workers there is no socket on which it could say so. */
+static void spawner_listen(struct spawner *s)
 {
-    spawner_child(parent, true);
-    stats_leave();
-    int high[3];
-    for (int i = 0; i < 3; i++)
-        high[i] = fcntl(fds[i], F_DUPFD, 16); /* out of the way of each other's places */
-    for (int i = 0; i < 3; i++)
-        dup2(high[i], 3 + i);
-    close_range(6, ~0u, 0);
-    int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-    dup2(null, STDIN_FILENO); /* a terminal is nothing for a worker */
-    close(null);
-    worker_run(s->c, number, 3, 4, 5);
+    char word;
+    struct generation *g = s->next;
+    if (!g || !g->gateway.pid)
+        return;
+    if (g->to_gateway < 0 || recv(g->to_gateway, &word, 1, MSG_DONTWAIT) == 1)
+        spawner_promote(s);
 }
 
-/* Births. */
-
-/* A single death costs no time at all; a crash loop is slowed down to one birth in five seconds. */
-static void spawner_brake(struct life *l, bool futile)
+static void spawner_reload(struct spawner *s)
 {
-    l->futile = futile ? l->futile + 1 : 0;
-    int64_t pause = 0;
-    if (l->futile > 1)
-        pause = l->futile > 10 ? SPAWNER_BRAKE_MAX_MS : (int64_t)SPAWNER_BRAKE_MS << (l->futile - 2);
-    if (pause > SPAWNER_BRAKE_MAX_MS)
-        pause = SPAWNER_BRAKE_MAX_MS;
-    l->due_ms = clock_ms() + pause;
-    if (pause)
-        log_line(LOG_LV_WARN, "event=brake who=\"%s\" pause_ms=%lld", l->who, (long long)pause);
-}
-
-static void spawner_stillborn(struct life *l, const char *what)
-{
-    log_line(LOG_LV_ERROR, "event=birth who=\"%s\" error=\"%s: %s\"", l->who, what, strerror(errno));
-    spawner_brake(l, true);
-}
-
-static void spawner_bear_gateway(struct spawner *s)
-{
-    int pair[2] = { -1, -1 };
-    bool births = s->n > 0;
-    if (births && socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair) < 0) {
-        spawner_stillborn(&s->gateway, "socketpair");
+    char err[600];
+    s->reload_due = false;
+    struct config *c = s->source->load(s->source->ctx, err, sizeof err);
+    if (!c) {
+        log_line(LOG_LV_ERROR, "event=reload error=\"%s: the old configuration stays\"", err);
         return;
     }
-    fflush(NULL);
-    pid_t parent = getpid(), pid = fork();
-    if (pid == 0)
-        spawner_be_gateway(s, parent, pair[1]);
-    if (births)
-        close(pair[1]);
-    if (pid > 0) {
-        s->gateway.pid = pid;
-        s->gateway.born_ms = clock_ms();
-        s->to_gateway = pair[0];
+    if (!log_open(c->log)) /* once more: it may have been renamed, as logrotate does */
+        log_line(LOG_LV_ERROR, "event=reload error=\"log %s: %s\"", c->log, strerror(errno));
+    sandbox_prepare(c);
+    s->next = generation_create(s, c, c);
+    if (!s->next) {
+        log_line(LOG_LV_ERROR, "event=reload error=\"out of memory: the old configuration stays\"");
+        config_free(c);
+        free(c);
         return;
     }
-    spawner_stillborn(&s->gateway, "fork");
-    if (births)
-        close(pair[0]);
+    s->next->kill_ms = clock_ms() + SPAWNER_READY_MS;
+    log_line(LOG_LV_INFO, "event=reload");
 }
 
-/* Forks worker k on its end of the socket, and tells the gateway. Where that fails the worker finds its socket closed,
- * ends, and its death is counted as futile. NULL, or what failed. */
-static const char *spawner_fork_worker(struct spawner *s, int k, const int pair[2], int memfd)
+/* As soon as there is room for one more generation. */
+static void spawner_reload_if_due(struct spawner *s)
 {
-    struct life *l = &s->workers[k];
-    fflush(NULL);
-    pid_t parent = getpid(), pid = fork();
-    if (pid == 0)
-        spawner_be_worker(s, parent, k + 1, (const int[3]){ pair[1], memfd, l->tally });
-    if (pid < 0)
-        return "fork";
-    l->pid = pid;
-    l->born_ms = clock_ms();
-    int pidfd = pidfd_open(pid, 0);
-    if (pidfd < 0)
-        return "pidfd";
-    bool told = ipc_send_born(s->to_gateway, &(struct ipc_born){ .index = k + 1, .pid = pid }, pair[0], pidfd, memfd);
-    close(pidfd);
-    return told ? NULL : "telling the gateway";
-}
-
-static void spawner_bear_worker(struct spawner *s, int k)
-{
-    struct life *l = &s->workers[k];
-    const char *failed = NULL;
-    int pair[2], memfd = mailbox_create((size_t)s->c->max_body, (size_t)s->c->max_result);
-    l->tally = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    if (memfd < 0 || l->tally < 0) {
-        failed = memfd < 0 ? "mailbox" : "eventfd";
-    } else if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0) {
-        failed = "socketpair";
-    } else {
-        failed = spawner_fork_worker(s, k, pair, memfd);
-        int saved = errno;
-        close(pair[0]); /* the gateway has it now, and nobody else: its end is the worker's end */
-        close(pair[1]);
-        errno = saved;
-    }
-    if (failed && l->pid)
-        log_line(LOG_LV_ERROR, "event=birth who=\"%s\" error=\"%s: %s\"", l->who, failed, strerror(errno));
-    else if (failed)
-        spawner_stillborn(l, failed);
-    if (memfd >= 0)
-        close(memfd);
-    if (!l->pid && l->tally >= 0) {
-        close(l->tally);
-        l->tally = -1;
-    }
-}
-
-static void spawner_births(struct spawner *s)
-{
-    int64_t now = clock_ms();
-    if (!s->gateway.pid && !s->stopping && now >= s->gateway.due_ms)
-        spawner_bear_gateway(s);
-    if (!s->gateway.pid) /* nobody to tell */
-        return;
-    for (int k = 0; k < s->n; k++) /* while draining as well: those admitted need workers */
-        if (!s->workers[k].pid && now >= s->workers[k].due_ms)
-            spawner_bear_worker(s, k);
+    int living = 0;
+    for (int i = 0; i < SPAWNER_GENERATIONS; i++)
+        living += s->all[i] != NULL;
+    if (s->reload_due && !s->next && !s->stopping && living < SPAWNER_GENERATIONS)
+        spawner_reload(s);
 }
 
 /* Deaths. */
 
-static void spawner_kill_workers(const struct spawner *s)
+static void spawner_bury(struct spawner *s, pid_t pid, int status)
 {
-    for (int k = 0; k < s->n; k++)
-        if (s->workers[k].pid)
-            kill(s->workers[k].pid, SIGKILL);
-}
-
-static void spawner_obituary(const struct life *l, int status, int64_t age_ms, uint64_t jobs)
-{
-    char jobs_text[40] = "", end[48];
-    if (l->tally >= 0)
-        snprintf(jobs_text, sizeof jobs_text, " jobs=%llu", (unsigned long long)jobs);
-    if (WIFSIGNALED(status))
-        snprintf(end, sizeof end, "signal=SIG%s", sigabbrev_np(WTERMSIG(status)) ?: "?");
-    else
-        snprintf(end, sizeof end, "exit=%d", WEXITSTATUS(status));
-    log_line(status == 0 ? LOG_LV_INFO : LOG_LV_WARN, "event=death who=\"%s\" pid=%d %s age_ms=%lld%s", l->who,
-             (int)l->pid, end, (long long)age_ms, jobs_text);
-}
-
-/* The old gateway's workers answer to nobody and may hang in a job whose deadline no one watches any more. */
-static void spawner_gateway_died(struct spawner *s)
-{
-    if (s->to_gateway >= 0)
-        close(s->to_gateway);
-    s->to_gateway = -1;
-    if (s->stopping)
-        s->kill_ms = clock_ms() + SPAWNER_MARGIN_MS;
-    else
-        spawner_kill_workers(s);
-}
-
-static void spawner_bury(struct spawner *s, struct life *l, int status)
-{
-    int64_t age_ms = clock_ms() - l->born_ms;
-    uint64_t jobs = 0;
-    if (l->tally >= 0 && read(l->tally, &jobs, sizeof jobs) < 0)
-        jobs = 0; /* EAGAIN: none */
-    spawner_obituary(l, status, age_ms, jobs);
-    if (l->tally >= 0)
-        close(l->tally);
-    l->tally = -1;
-    l->pid = 0;
-    /* A worker that had been given jobs died of one, or of age: the next one is needed now, however many such jobs
-     * come. The brake is for those that die by themselves. */
-    spawner_brake(l, age_ms < SPAWNER_YOUNG_MS && jobs == 0);
-    if (s->stopping && status == 0) /* because of its quota, or of a gateway that is about to end: wait for its death */
-        l->due_ms += SPAWNER_ENDING_MS;
-    if (l == &s->gateway)
-        spawner_gateway_died(s);
-}
-
-static struct life *spawner_find(struct spawner *s, pid_t pid)
-{
-    if (s->gateway.pid == pid)
-        return &s->gateway;
-    for (int k = 0; k < s->n; k++)
-        if (s->workers[k].pid == pid)
-            return &s->workers[k];
-    return NULL;
+    for (int i = 0; i < SPAWNER_GENERATIONS; i++)
+        if (s->all[i] && generation_bury(s, s->all[i], pid, status))
+            return;
+    upgrade_bury(s, pid, status);
 }
 
 /* All of them: one SIGCHLD may stand for many deaths. */
@@ -291,78 +123,117 @@ static void spawner_reap(struct spawner *s)
 {
     int status;
     pid_t pid;
-    while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
-        struct life *l = spawner_find(s, pid);
-        if (l)
-            spawner_bury(s, l, status);
-    }
+    while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
+        spawner_bury(s, pid, status);
+    /* One that was to take over from a living one is not tried again; after an upgrade there is no way back. */
+    bool over = s->next && !s->next->gateway.pid && s->next->gateway.futile > 0;
+    if (over && !s->serving->adopted)
+        spawner_abandon(s, "the next gateway ended before it served");
+}
+
+/* What has ended for good. */
+static void spawner_forget(struct spawner *s)
+{
+    for (int i = 0; i < SPAWNER_GENERATIONS; i++)
+        if (s->all[i] && s->all[i]->retired && generation_deserted(s->all[i]))
+            generation_free(s, s->all[i]);
 }
 
 /* The loop. */
 
 static void spawner_stop(struct spawner *s, int signal_number)
 {
-    int64_t grace_ms = s->stopping ? 0 : s->c->grace_ms + SPAWNER_MARGIN_MS; /* asked twice: at once */
+    int64_t grace_ms = s->stopping ? 0 : s->serving->c->grace_ms + SPAWNER_MARGIN_MS; /* asked twice: at once */
     log_line(LOG_LV_INFO, "event=stop signal=SIG%s wait_ms=%lld", sigabbrev_np(signal_number), (long long)grace_ms);
     s->stopping = true;
     s->kill_ms = clock_ms() + grace_ms;
-    if (s->gateway.pid)
-        kill(s->gateway.pid, SIGTERM);
+    for (int i = 0; i < SPAWNER_GENERATIONS; i++)
+        if (s->all[i] && s->all[i]->gateway.pid)
+            kill(s->all[i]->gateway.pid, SIGTERM);
+}
+
+static void spawner_signal(struct spawner *s, int n)
+{
+    if (n == SIGTERM || n == SIGINT)
+        spawner_stop(s, n);
+    else if (n != SIGCHLD && !s->source)
+        log_line(LOG_LV_WARN, "event=hup text=\"this one can't be reloaded: restart it\"");
+    else if (n == SIGHUP)
+        s->reload_due = true;
+    else if (n == SIGUSR2)
+        upgrade_begin(s);
 }
 
 static void spawner_signals(struct spawner *s)
 {
     struct signalfd_siginfo i;
-    while (read(s->signals, &i, sizeof i) == (ssize_t)sizeof i) {
-        if (i.ssi_signo == SIGTERM || i.ssi_signo == SIGINT)
-            spawner_stop(s, (int)i.ssi_signo);
-        if (i.ssi_signo == SIGHUP)
-            log_line(LOG_LV_WARN, "event=hup text=\"the configuration is read at the start only: restart instead\"");
-    }
+    while (read(s->signals, &i, sizeof i) == (ssize_t)sizeof i)
+        spawner_signal(s, (int)i.ssi_signo);
 }
 
 static bool spawner_deserted(const struct spawner *s)
 {
-    for (int k = 0; k < s->n; k++)
-        if (s->workers[k].pid)
+    for (int i = 0; i < SPAWNER_GENERATIONS; i++)
+        if (s->all[i] && !generation_deserted(s->all[i]))
             return false;
-    return !s->gateway.pid;
+    return true;
 }
 
 static void spawner_kill_overdue(struct spawner *s)
 {
-    if (!s->stopping || clock_ms() < s->kill_ms)
-        return;
-    s->kill_ms = INT64_MAX; /* SIGKILL needs no second one; a dead gateway sets it anew for the workers */
-    if (s->gateway.pid)
-        kill(s->gateway.pid, SIGKILL);
-    else
-        spawner_kill_workers(s);
+    int64_t now = clock_ms();
+    bool all = s->stopping && now >= s->kill_ms;
+    if (all)
+        s->kill_ms = INT64_MAX; /* SIGKILL needs no second one; a dead gateway sets it anew for the workers */
+    if (s->next && now >= s->next->kill_ms && !s->serving->adopted)
+        spawner_abandon(s, "the next gateway did not serve in time");
+    for (int i = 0; i < SPAWNER_GENERATIONS; i++) {
+        struct generation *g = s->all[i];
+        if (!g || (!all && !(g->retired && now >= g->kill_ms)))
+            continue;
+        g->kill_ms = INT64_MAX;
+        generation_kill(g);
+    }
 }
 
-/* For poll: until the next birth that was put off, or the kill; -1: nothing is planned. */
+/* For poll: until the next birth that was put off, or the next kill; -1: nothing is planned. */
 static int spawner_timeout(const struct spawner *s)
 {
-    int64_t next = s->stopping ? s->kill_ms : INT64_MAX;
-    if (!s->gateway.pid && !s->stopping && s->gateway.due_ms < next)
-        next = s->gateway.due_ms;
-    for (int k = 0; k < s->n && s->gateway.pid; k++)
-        if (!s->workers[k].pid && s->workers[k].due_ms < next)
-            next = s->workers[k].due_ms;
+    int64_t next = s->stopping ? s->kill_ms : s->trial ? s->trial_ms : INT64_MAX;
+    for (int i = 0; i < SPAWNER_GENERATIONS; i++) {
+        if (!s->all[i])
+            continue;
+        int64_t due = generation_due_ms(s, s->all[i]), kill = s->all[i]->kill_ms;
+        next = due < next ? due : next;
+        next = kill < next ? kill : next;
+    }
     int64_t wait = next - clock_ms();
     return next == INT64_MAX ? -1 : wait <= 0 ? 0 : wait > 60000 ? 60000 : (int)wait;
+}
+
+static void spawner_wait(const struct spawner *s)
+{
+    struct pollfd f[2] = { { .fd = s->signals, .events = POLLIN },
+                           { .fd = s->next ? s->next->to_gateway : -1, .events = POLLIN } };
+    poll(f, 2, spawner_timeout(s));
 }
 
 static void spawner_loop(struct spawner *s)
 {
     for (;;) {
-        spawner_births(s);
+        for (int i = 0; i < SPAWNER_GENERATIONS; i++)
+            if (s->all[i])
+                generation_births(s, s->all[i]);
         if (s->stopping && spawner_deserted(s))
             return;
-        poll(&(struct pollfd){ .fd = s->signals, .events = POLLIN }, 1, spawner_timeout(s));
+        spawner_wait(s);
         spawner_signals(s);
+        spawner_listen(s);
         spawner_reap(s);
         spawner_kill_overdue(s);
+        upgrade_expire(s);
+        spawner_forget(s);
+        spawner_reload_if_due(s);
     }
 }
 
@@ -374,32 +245,39 @@ static int spawner_signalfd(void)
     sigaddset(&set, SIGTERM);
     sigaddset(&set, SIGINT);
     sigaddset(&set, SIGHUP);
+    sigaddset(&set, SIGUSR2);
     signal(SIGPIPE, SIG_IGN); /* inherited by all: a log pipe may break */
     signal(SIGCHLD, SIG_DFL); /* ignored, as a parent may leave it, there would be nothing to reap */
     return sigprocmask(SIG_BLOCK, &set, NULL) < 0 ? -1 : signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 }
 
-int spawner_run(const struct config *c, int listen_fd)
+static bool spawner_begin(struct spawner *s, const struct config *c)
 {
-    struct spawner s = { .c = c, .listen_fd = listen_fd, .to_gateway = -1, .n = (int)c->workers };
-    s.gateway = (struct life){ .who = "gateway", .tally = -1 };
-    s.workers = calloc((size_t)s.n + 1, sizeof *s.workers);
-    s.signals = spawner_signalfd();
+    s->signals = spawner_signalfd();
     log_role("spawner");
     stats_share();
+    ledger_share();
     sandbox_prepare(c);
-    if (!s.workers || s.signals < 0) {
+    upgrade_adopt(s, c);
+    struct generation *g = s->signals >= 0 ? generation_create(s, c, NULL) : NULL;
+    if (s->serving)
+        s->next = g;
+    else
+        s->serving = g;
+    return g != NULL;
+}
+
+int spawner_run(const struct config *c, int listen_fd, const struct spawner_source *source)
+{
+    struct spawner s = { .source = source, .listen_fd = listen_fd };
+    bool ok = spawner_begin(&s, c);
+    if (ok)
+        spawner_loop(&s);
+    else
         log_line(LOG_LV_ERROR, "event=start error=\"%s\"", strerror(errno));
-        free(s.workers);
-        return 1;
-    }
-    for (int k = 0; k < s.n; k++) {
-        s.workers[k].tally = -1;
-        snprintf(s.workers[k].who, sizeof s.workers[k].who, "worker %d", k + 1); /* as ps shows it */
-    }
-    spawner_loop(&s);
     log_line(LOG_LV_INFO, "event=end");
+    for (int i = 0; i < SPAWNER_GENERATIONS; i++)
+        generation_free(&s, s.all[i]);
     close(s.signals);
-    free(s.workers);
-    return 0;
+    return ok ? 0 : 1;
 }

@@ -166,7 +166,7 @@ static void open_house(int workers)
         dup2(log, STDIN_FILENO);
         int stray = dup(log), high = fcntl(log, F_DUPFD, 500); /* as a web server may leave them */
         (void)stray, (void)high;
-        _exit(spawner_run(&cfg, pair[1]));
+        _exit(spawner_run(&cfg, pair[1], NULL));
     }
     close(pair[1]);
     close(log);

@@ -1,0 +1,97 @@
+/* The page that the spawner shares with its gateways.
+ *
+ * Each gateway books in a slot of its own, and all look at the sum: so two generations keep within one memory_limit
+ * while one takes over from the other, and what a killed gateway held is gone with its slot. A counter for all would
+ * have to be mended after every death. Deaths are written by the spawner alone and read by anybody; a number that is
+ * odd while one is written tells a reader to look again. */
+#include "ledger.h"
+
+#include <stdatomic.h>
+#include <string.h>
+#include <sys/mman.h>
+
+struct ledger {
+    atomic_size_t booked[LEDGER_SLOTS];
+    atomic_uint written; /* odd: a death is being written */
+    uint32_t deaths;     /* ever */
+    struct ledger_death death[LEDGER_DEATHS];
+};
+
+static struct ledger own;
+static struct ledger *ledger = &own; /* both set while the process has one thread */
+static int slot;
+
+void ledger_share(void)
+{
+    void *p = mmap(NULL, sizeof own, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (p != MAP_FAILED)
+        ledger = p; /* otherwise each generation counts for itself */
+}
+
+void ledger_leave(void)
+{
+    if (ledger != &own)
+        munmap(ledger, sizeof own);
+    ledger = &own;
+}
+
+void ledger_sit(int s)
+{
+    slot = s;
+}
+
+/* Books first and looks then: of two who do so at once both may be refused, but never are both let in. */
+bool ledger_book(size_t bytes, size_t max)
+{
+    if (bytes > max)
+        return false;
+    atomic_fetch_add(&ledger->booked[slot], bytes);
+    if (ledger_booked() <= max)
+        return true;
+    ledger_unbook(bytes);
+    return false;
+}
+
+void ledger_unbook(size_t bytes)
+{
+    atomic_fetch_sub(&ledger->booked[slot], bytes);
+}
+
+size_t ledger_booked(void)
+{
+    size_t sum = 0;
+    for (int i = 0; i < LEDGER_SLOTS; i++)
+        sum += atomic_load(&ledger->booked[i]);
+    return sum;
+}
+
+void ledger_clear(int s)
+{
+    atomic_store(&ledger->booked[s], 0);
+}
+
+void ledger_mourn(const struct ledger_death *d)
+{
+    atomic_fetch_add(&ledger->written, 1);
+    ledger->death[ledger->deaths++ % LEDGER_DEATHS] = *d;
+    atomic_fetch_add(&ledger->written, 1);
+}
+
+static int deaths_copy(struct ledger_death out[LEDGER_DEATHS])
+{
+    uint32_t all = ledger->deaths, n = all < LEDGER_DEATHS ? all : LEDGER_DEATHS;
+    for (uint32_t i = 0; i < n; i++)
+        out[i] = ledger->death[(all - 1 - i) % LEDGER_DEATHS];
+    return (int)n;
+}
+
+int ledger_deaths(struct ledger_death out[LEDGER_DEATHS])
+{
+    for (int tries = 0; tries < 100; tries++) {
+        unsigned before = atomic_load(&ledger->written);
+        int n = deaths_copy(out);
+        if (before % 2 == 0 && atomic_load(&ledger->written) == before)
+            return n;
+    }
+    return 0;
+}

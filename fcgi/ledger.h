@@ -1,0 +1,35 @@
+/* What the processes of one pixpool know of each other: bytes in flight of each generation, and the latest deaths.
+ * Shared memory, made by the spawner: numbers and words, no locks. */
+#ifndef LEDGER_H
+#define LEDGER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#define LEDGER_SLOTS  4 /* generations at one time */
+#define LEDGER_DEATHS 24
+
+void ledger_share(void);   /* the spawner, before its first fork */
+void ledger_leave(void);   /* a worker */
+void ledger_sit(int slot); /* a gateway: what it books from now on is its slot's */
+
+/* Bytes in flight. ledger_book: takes them if all generations together stay within max. */
+bool ledger_book(size_t bytes, size_t max);
+void ledger_unbook(size_t bytes);
+size_t ledger_booked(void); /* by all */
+/* The spawner: a gateway is dead, and what it held with it; or so much is taken for what a retired one keeps alive. */
+void ledger_clear(int slot);
+
+struct ledger_death {
+    int64_t at_s; /* since 1970 */
+    pid_t pid;
+    int64_t age_ms, jobs;
+    char who[24], end[48]; /* "worker 2"; "SIGSEGV", "exit 0" */
+};
+void ledger_mourn(const struct ledger_death *d); /* the spawner alone */
+/* The latest first. Returns how many. */
+int ledger_deaths(struct ledger_death out[LEDGER_DEATHS]);
+
+#endif
