@@ -77,6 +77,7 @@ static int signals_open(void)
     sigemptyset(&set);
     sigaddset(&set, SIGTERM);
     sigaddset(&set, SIGINT);
+    sigaddset(&set, SIGUSR1);
     return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 }
 
@@ -176,7 +177,7 @@ static void accept_some(struct dispatch *d)
 
 /* Signals, births, drain. */
 
-static void drain_begin(struct dispatch *d)
+static void drain_begin(struct dispatch *d, bool retires)
 {
     if (d->drain_ms != 0)
         return;
@@ -186,7 +187,7 @@ static void drain_begin(struct dispatch *d)
     if (d->listen_fd >= 0)
         epoll_ctl(d->epoll, EPOLL_CTL_DEL, d->listen_fd, NULL);
     log_line(LOG_LV_INFO, "event=drain connections=%d", handoff_conns(&d->h));
-    waiting_drain(&d->w);
+    waiting_drain(&d->w, retires);
     pool_retire(d->pool);
 }
 
@@ -194,7 +195,7 @@ static void take_signals(struct dispatch *d)
 {
     struct signalfd_siginfo s;
     while (read(d->signals, &s, sizeof s) == (ssize_t)sizeof s)
-        drain_begin(d);
+        drain_begin(d, s.ssi_signo == SIGUSR1);
 }
 
 /* To the spawner, once: there is a worker, and there were threads before. It may let the generation before this go. */
@@ -219,7 +220,7 @@ static void take_birth(struct dispatch *d)
     epoll_ctl(d->epoll, EPOLL_CTL_DEL, d->spawner, NULL);
     log_line(LOG_LV_ERROR, "event=spawner_gone");
     d->orphaned = true;
-    drain_begin(d);
+    drain_begin(d, false);
 }
 
 /* The loop. */

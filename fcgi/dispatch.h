@@ -56,8 +56,9 @@ void dispatch_write_end(struct dispatch *d);
 bool dispatch_draining(struct dispatch *d);
 int dispatch_connections(struct dispatch *d); /* open ones, at work or waiting */
 
-/* The gateway process from fork to exit: threads, dispatcher, drain on SIGTERM. spawner is the SEQPACKET socket on
- * which births arrive (-1: none, workers = 0). Returns the exit status. */
+/* The gateway process from fork to exit: threads, dispatcher, drain on SIGTERM, or on SIGUSR1 where another one has
+ * taken over. spawner is the SEQPACKET socket on which births arrive (-1: none, workers = 0). Returns the exit status.
+ */
 int gateway_run(const struct config *c, int listen_fd, int spawner);
 
 /* Between gateway.c and dispatch.c. */

@@ -172,6 +172,8 @@ void pool_give(struct pool *p, struct worker *w)
 void pool_retire(struct pool *p)
 {
     struct worker *w;
+    if (!p)
+        return;
     pthread_mutex_lock(&p->lock);
     bool first = !p->retired;
     p->retired = true;

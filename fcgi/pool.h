@@ -117,6 +117,6 @@ int pool_list(struct pool *p, struct pool_worker *out, int n);
 /* Refuses everything from now on; those admitted go on. */
 void pool_drain(struct pool *p);
 /* Goes on, but lets workers go that nobody waits for, all but one: another generation takes their place. */
-void pool_retire(struct pool *p);
+void pool_retire(struct pool *p); /* accepts NULL */
 
 #endif

@@ -212,6 +212,12 @@ void record_end(uint8_t out[16], uint16_t id, enum record_end status)
     out[RECORD_HEADER + 4] = (uint8_t)status;
 }
 
+size_t record_farewell(uint8_t out[RECORD_HEADER], uint16_t id)
+{
+    header_write(out, RECORD_STDERR, id, 0, 0);
+    return RECORD_HEADER;
+}
+
 /* Writing. */
 
 #define CHUNK 65528 /* the largest multiple of 8 in a record: full ones need no padding */
@@ -264,7 +270,10 @@ int record_reply_next(struct record_reply *r, struct iovec iov[RECORD_IOV])
     if (r->left[0] + r->left[1] == 0 && !r->open) {
         header_write(r->end, RECORD_STDOUT, r->id, 0, 0);
         record_end(r->end + RECORD_HEADER, r->id, RECORD_COMPLETE);
-        iov[n++] = (struct iovec){ r->end, sizeof r->end };
+        size_t end = RECORD_HEADER + 16;
+        if (r->farewell)
+            end += record_farewell(r->end + end, r->id);
+        iov[n++] = (struct iovec){ r->end, end };
         r->ended = true;
     }
     return n;

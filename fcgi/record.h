@@ -18,6 +18,7 @@ enum record_type {
     RECORD_END = 3,
     RECORD_PARAMS = 4,
     RECORD_STDOUT = 6,
+    RECORD_STDERR = 7,
     RECORD_GET_VALUES = 9,
     RECORD_GET_VALUES_RESULT = 10,
     RECORD_UNKNOWN_TYPE = 11,
@@ -53,6 +54,13 @@ size_t record_answer(const uint8_t *p, size_t n, unsigned limit, uint8_t out[REC
 /* END_REQUEST for a request that is refused: 16 bytes. */
 void record_end(uint8_t out[16], uint16_t id, enum record_end status);
 
+/* FastCGI has no word for "this connection is about to be closed", and the end of the stream may come a moment too
+ * late: a server may have chosen the connection for its next request by then, and calls the loss of that our failure.
+ * But nginx does not keep a connection on which something follows the answer, and closes a kept one on which anything
+ * comes. So this comes: a record of standard error without content, which does no harm where it meets a request that
+ * was on its way, and is answered on a connection that is still open. Returns its length. */
+size_t record_farewell(uint8_t out[RECORD_HEADER], uint16_t id);
+
 #define RECORD_BATCH 8                      /* records a call: half a megabyte */
 #define RECORD_IOV   (4 * RECORD_BATCH + 1) /* header, two pieces, padding; and the end */
 
@@ -61,10 +69,11 @@ struct record_reply {
     uint16_t id;
     const uint8_t *part[2]; /* borrowed: head, body */
     size_t left[2];
-    bool open; /* more will be sent by a later one: no end */
+    bool open;     /* more will be sent by a later one: no end */
+    bool farewell; /* may be set after init: the server asked to keep the connection, and it will be closed */
     bool ended;
     uint8_t headers[RECORD_BATCH][RECORD_HEADER];
-    uint8_t end[RECORD_HEADER + 16]; /* empty STDOUT, END_REQUEST */
+    uint8_t end[RECORD_HEADER + 16 + RECORD_HEADER]; /* empty STDOUT, END_REQUEST, farewell */
 };
 
 void record_reply_init(struct record_reply *r, uint16_t id, struct iovec head, struct iovec body);

@@ -139,6 +139,7 @@ static bool send_reply(struct request *rq, struct reply *a)
     int n;
     record_reply_init(&out, (uint16_t)rq->fx.requestId, (struct iovec){ head, head_n },
                       (struct iovec){ a->body, body_n });
+    out.farewell = rq->fx.keepConnection && dispatch_draining(rq->gw->dispatch);
     while ((n = record_reply_next(&out, iov)) > 0) {
         dispatch_deadline(rq->gw->dispatch, rq->conn, clock_ms() + rq->gw->cfg->write_timeout_ms);
         if (!record_send(rq->conn->fd, iov, n))

@@ -40,7 +40,7 @@ static void spawner_retire(struct generation *g)
     g->retired = true;
     g->kill_ms = clock_ms() + g->c->grace_ms + SPAWNER_MARGIN_MS;
     if (g->gateway.pid)
-        kill(g->gateway.pid, SIGTERM);
+        kill(g->gateway.pid, SIGUSR1);
 }
 
 /* The next one serves: the old one may go. */

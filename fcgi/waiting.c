@@ -24,6 +24,7 @@
 #include "clock.h"
 
 #define DRAIN_SILENT_MS 1000 /* a server that has connected before a drain began may still send its request */
+#define DRAIN_KEPT_MS   2000 /* the same for one that keeps its connections and will go on asking the next generation */
 #define MANAGEMENTS_MAX 16   /* between two requests */
 #define LINGER_MS       200
 #define LINGER_BYTES    65536
@@ -129,7 +130,7 @@ static enum next look(struct waiting *w, struct conn *c, bool hangup)
     struct record_head head;
     ssize_t n = recv(c->fd, w->peek, sizeof w->peek, MSG_PEEK | MSG_DONTWAIT);
     if (n < 0 && (errno == EAGAIN || errno == EINTR))
-        return hangup || (w->drains && c->kept) ? NEXT_CLOSE : NEXT_WAIT;
+        return hangup || (w->drains && !w->retires && c->kept) ? NEXT_CLOSE : NEXT_WAIT;
     if (n <= 0)
         return NEXT_CLOSE;
     note_first_byte(w, c);
@@ -237,7 +238,8 @@ static int64_t expire_list(struct waiting *w, struct conn_list *l, int64_t now, 
 
 int64_t waiting_expire(struct waiting *w, int64_t now_ms)
 {
-    int64_t silent = w->drains ? DRAIN_SILENT_MS : w->cfg->idle_timeout_ms;
+    int64_t drained = w->retires ? DRAIN_KEPT_MS : DRAIN_SILENT_MS;
+    int64_t silent = w->drains ? drained : w->cfg->idle_timeout_ms;
     int64_t next = expire_list(w, &w->idle, now_ms, silent);
     next = sooner(next, expire_list(w, &w->begun, now_ms, w->cfg->header_timeout_ms));
     return sooner(next, expire_list(w, &w->leaving, now_ms, LINGER_MS));
@@ -260,12 +262,16 @@ void waiting_give_way(struct waiting *w)
     waiting_close(w, oldest(w));
 }
 
-void waiting_drain(struct waiting *w)
+void waiting_drain(struct waiting *w, bool retires)
 {
     w->drains = true;
+    w->retires = retires;
+    uint8_t farewell[RECORD_HEADER];
     for (struct conn *c = w->idle.first, *next; c != NULL; c = next) {
         next = c->next;
-        if (c->kept)
+        if (c->kept && retires)
+            send_now(c, farewell, record_farewell(farewell, 1)); /* the id that servers use, one request at a time */
+        else if (c->kept)
             waiting_close(w, c);
     }
 }

@@ -11,7 +11,7 @@ struct waiting {
     const struct config *cfg;
     int epoll;
     unsigned threads;
-    bool drains;
+    bool drains, retires;
     struct conn_list idle, begun, leaving; /* oldest first */
     uint8_t peek[RECORD_SCAN_MAX];
 };
@@ -34,7 +34,9 @@ int64_t waiting_expire(struct waiting *w, int64_t now_ms);
 bool waiting_none(const struct waiting *w);
 /* Closes the one that is missed least: first the answered, then the silent, then the half-sent. There must be one. */
 void waiting_give_way(struct waiting *w);
-/* From now on a kept connection that is silent is closed; a new one has a moment to send its request. */
-void waiting_drain(struct waiting *w);
+/* From now on a kept connection that is silent is closed; a new one has a moment to send its request. retires: another
+ * generation serves, so that kept ones have a moment too. A server may be sending a request at the very time at which
+ * it is closed, and would call that our failure; one that has been silent for a while hardly will. */
+void waiting_drain(struct waiting *w, bool retires);
 
 #endif

@@ -120,7 +120,7 @@ def test_no_request_is_lost(start_pixpool, how, keep):
         assert wait_until(lambda: load.total() >= REQUESTS, 600)
     finally:
         got = load.stop()
-    assert set(got) == {200}, got
+    assert set(got) == {200}, (got, p.nginx_log()[-1500:])
     assert wait_until(lambda: len(p.workers()) == 2, 20)
     assert p.log().count("event=generation ") == ROUNDS
 
