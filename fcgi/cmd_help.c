@@ -16,6 +16,8 @@ const char *const cmd_options_text = "Written k=v,k=v here and k=v&k=v in a URL.
 const struct cmd_usage cmd_usages[] = {
     { "pixpool serve [--config FILE] [--key=value ...]", "Serve requests." },
     { "pixpool check [--config FILE] [--key=value ...]", "Say what would go wrong with it, and what to do." },
+    { "pixpool upgrade [--config FILE] [--key=value ...]",
+      "Make the running service the binary that is installed now; no request is lost." },
     { "pixpool process IN -o OUT [OPTIONS] [-o OUT2 [OPTIONS2] ...] [--repeat N] [--timing] [--quiet] [--key=value "
       "...]",
       "Make images on the command line. IN and OUT may be -. All outputs come from one decode. OUT's extension decides "

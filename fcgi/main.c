@@ -192,7 +192,7 @@ static int run(int argc, char **argv)
     if (argc < 2 && stdin_listens())
         return cmd_serve(0, NULL);
     if (argc < 2) {
-        cmd_complain("what shall be done? serve, process, info, sign, check, or --help");
+        cmd_complain("what shall be done? serve, process, info, sign, check, upgrade, or --help");
         return CMD_USAGE;
     }
     if (argc > 2 && strcmp(argv[2], "--help") == 0)
@@ -200,7 +200,7 @@ static int run(int argc, char **argv)
     for (size_t i = 0; i < sizeof commands / sizeof *commands; i++)
         if (strcmp(argv[1], commands[i].name) == 0)
             return commands[i].run(argc - 2, argv + 2);
-    cmd_complain("\"%.80s\" is no command: serve, process, info, sign, check, or --help", argv[1]);
+    cmd_complain("\"%.80s\" is no command: serve, process, info, sign, check, upgrade, or --help", argv[1]);
     return CMD_USAGE;
 }
 
