@@ -3,7 +3,6 @@
  * Called by main.c. Loading reports what a look at the keys alone can tell; the checks here ask the machine. Each says
  * in one line what is wrong and what to do about it; all of them run, so that one call finds everything. A running
  * pixpool is not disturbed: its socket is connected to, never taken. */
-#include <dirent.h>
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -14,13 +13,14 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "check.h"
 #include "cmd.h"
 #include "process.h"
 #include "query.h"
 
 static int problems;
 
-__attribute__((format(printf, 2, 3))) static void tell(const char *kind, const char *fmt, ...)
+void check_tell(const char *kind, const char *fmt, ...)
 {
     va_list ap;
 
@@ -37,27 +37,13 @@ static void check_environment(void)
     char text[200];
 
     if (config_env_unknown(text, sizeof text))
-        tell("PROBLEM", "environment: %s", text);
+        check_tell("PROBLEM", "environment: %s", text);
 }
 
 static void check_image_root(const struct config *c)
 {
-    if (!*c->image_root) {
-        tell("note", "image_root is not set: GET /img/ answers 404, uploads work");
-        return;
-    }
-    DIR *d = opendir(c->image_root);
-    if (d)
-        tell("ok", "image_root %s is a directory that can be read", c->image_root);
-    else if (errno == EACCES)
-        tell("PROBLEM",
-             "image_root %s: permission denied for user %u: give it read and search permission, or run "
-             "pixpool as another user",
-             c->image_root, (unsigned)geteuid());
-    else
-        tell("PROBLEM", "image_root %s: %s: make the directory, or set image_root", c->image_root, strerror(errno));
-    if (d)
-        closedir(d);
+    if (!*c->image_root)
+        check_tell("note", "image_root is not set: GET /img/ answers 404, uploads work");
 }
 
 /* Whether somebody accepts connections on the unix socket at path. */
@@ -79,20 +65,23 @@ static void check_listen(const struct config *c)
     char err[300];
 
     if (strncmp(c->listen, "fd:", 3) == 0) {
-        tell("note", "listen = %s is known only when it is handed over", c->listen);
+        check_tell("note", "listen = %s is known only when it is handed over", c->listen);
         return;
     }
     if (strncmp(c->listen, "unix:", 5) == 0 && answers(c->listen + 5)) {
-        tell("note", "listen = %s: a process answers there already; it must end before another starts", c->listen);
+        check_tell("note", "listen = %s: a process answers there already; it must end before another starts",
+                   c->listen);
         return;
     }
     int fd = listen_open(c, err, sizeof err);
     if (fd >= 0)
-        tell("ok", "listen = %s is free", c->listen);
+        check_tell("ok", "listen = %s is free", c->listen);
     else
-        tell("PROBLEM", "%s: %s, or set listen", err,
-             strstr(err, strerror(EADDRINUSE)) ? "end what uses it"
-                                               : "make its directory and give it write permission");
+        check_tell("PROBLEM", "%s: %s, or set listen", err,
+                   strstr(err, strerror(EADDRINUSE)) ? "end what uses it"
+                                                     : "make its directory and give it write permission");
+    if (fd >= 0 && strncmp(c->listen, "unix:", 5) == 0)
+        check_reach(c, c->listen + 5);
     listen_remove();
     if (fd >= 0)
         close(fd);
@@ -104,7 +93,8 @@ static void check_backlog(const struct config *c)
     FILE *f = fopen("/proc/sys/net/core/somaxconn", "re");
 
     if (f && fscanf(f, "%lld", &most) == 1 && most < c->backlog)
-        tell("note", "backlog = %lld, but the kernel stops at net.core.somaxconn = %lld", (long long)c->backlog, most);
+        check_tell("note", "backlog = %lld, but the kernel stops at net.core.somaxconn = %lld", (long long)c->backlog,
+                   most);
     if (f)
         fclose(f);
 }
@@ -115,13 +105,13 @@ static void check_memory(const struct config *c)
     long long have = pages > 0 && page > 0 ? (long long)pages * page >> 20 : 0, want = c->memory_limit >> 20;
 
     if (have && want > have)
-        tell("PROBLEM",
-             "memory_limit = %lldM, but the machine has %lldM: lower workers (%lld), worker_memory or "
-             "memory_limit",
-             want, have, (long long)c->workers);
+        check_tell("PROBLEM",
+                   "memory_limit = %lldM, but the machine has %lldM: lower workers (%lld), worker_memory or "
+                   "memory_limit",
+                   want, have, (long long)c->workers);
     else
-        tell("ok", "memory: %lld workers of %lldM, %lldM in all", (long long)c->workers,
-             (long long)(c->worker_memory >> 20), want);
+        check_tell("ok", "memory: %lld workers of %lldM, %lldM in all", (long long)c->workers,
+                   (long long)(c->worker_memory >> 20), want);
 }
 
 static void check_descriptors(const struct config *c)
@@ -130,12 +120,12 @@ static void check_descriptors(const struct config *c)
     unsigned long need = cmd_descriptors(c);
 
     if (getrlimit(RLIMIT_NOFILE, &r) == 0 && r.rlim_max < need)
-        tell("PROBLEM",
-             "%lu descriptors are allowed, %d threads and %lld workers need %lu: raise ulimit -Hn "
-             "(systemd: LimitNOFILE), or lower queue or threads",
-             (unsigned long)r.rlim_max, config_threads(c), (long long)c->workers, need);
+        check_tell("PROBLEM",
+                   "%lu descriptors are allowed, %d threads and %lld workers need %lu: raise ulimit -Hn "
+                   "(systemd: LimitNOFILE), or lower queue or threads",
+                   (unsigned long)r.rlim_max, config_threads(c), (long long)c->workers, need);
     else
-        tell("ok", "descriptors: %lu are needed at most times", need);
+        check_tell("ok", "descriptors: %lu are needed at most times", need);
 }
 
 static void check_log(const struct config *c)
@@ -148,10 +138,10 @@ static void check_log(const struct config *c)
     snprintf(directory, sizeof directory, "%.*s", slash ? (int)(slash - c->log) + 1 : 1, slash ? c->log : ".");
     bool there = access(c->log, F_OK) == 0;
     if (access(there ? c->log : directory, W_OK) == 0)
-        tell("ok", "log %s can be written", c->log);
+        check_tell("ok", "log %s can be written", c->log);
     else
-        tell("PROBLEM", "log %s: %s: make its directory and give it write permission, or set log", c->log,
-             strerror(errno));
+        check_tell("PROBLEM", "log %s: %s: make its directory and give it write permission, or set log", c->log,
+                   strerror(errno));
 }
 
 static void check_presets(const struct config *c)
@@ -159,9 +149,9 @@ static void check_presets(const struct config *c)
     for (const struct config_preset *p = c->presets; p; p = p->next) {
         char why[600];
         if (cmd_preset_ok(c, p, why, sizeof why))
-            tell("ok", "preset %s", p->name);
+            check_tell("ok", "preset %s", p->name);
         else
-            tell("PROBLEM", "%s", why);
+            check_tell("PROBLEM", "%s", why);
     }
 }
 
@@ -170,9 +160,9 @@ static void check_allowed(const struct config *c)
     char why[300];
 
     if (!query_allow_valid(c, why, sizeof why))
-        tell("PROBLEM", "%s", why);
+        check_tell("PROBLEM", "%s", why);
     else if (*c->allowed_options || *c->allowed_sizes || c->only_presets)
-        tell("ok", "requests are restricted: allowed_options, allowed_sizes, only_presets");
+        check_tell("ok", "requests are restricted: allowed_options, allowed_sizes, only_presets");
 }
 
 int cmd_check(int argc, char **argv)
@@ -185,10 +175,12 @@ int cmd_check(int argc, char **argv)
         return status;
     check_environment();
     check_image_root(&c);
+    check_directories(&c);
     check_listen(&c);
     check_backlog(&c);
     check_memory(&c);
     check_descriptors(&c);
+    check_limits(&c);
     check_log(&c);
     check_presets(&c);
     check_allowed(&c);

@@ -10,6 +10,7 @@ import resource
 import socket
 import stat
 import subprocess
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -447,6 +448,62 @@ def test_check_counts_descriptors(sound):
     few = 100
     problems = check(sound, preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (few, few)))
     assert len(problems) == 1 and f"{few} descriptors are allowed" in problems[0]
+
+
+def as_nobody(*limits):
+    """What to run in the child: gives root up, for whom permissions and limits on processes mean nothing."""
+    def drop():
+        for limit, value in limits:
+            resource.setrlimit(limit, (value, value))
+        if os.geteuid() == 0:
+            os.setgroups([])
+            os.setgid(65534)
+            os.setuid(65534)
+    return drop
+
+
+@pytest.fixture
+def nobodys(sound, tmp_path_factory):
+    """The same where a user without rights can use them."""
+    with tempfile.TemporaryDirectory(prefix="pixpool-") as dir:
+        os.chmod(dir, 0o777)
+        images = Path(dir) / "images"
+        images.mkdir()
+        yield {**sound, "listen": f"unix:{dir}/p.sock", "image_root": images}
+
+
+def test_check_as_another_user(nobodys):
+    assert check(nobodys, preexec_fn=as_nobody()) == []
+    nobodys["image_root"].chmod(0o700)
+    problems = check(nobodys, preexec_fn=as_nobody())
+    assert len(problems) == 1 and "Permission denied for user 65534: chown or chmod" in problems[0]
+
+
+def test_check_counts_processes(nobodys):
+    problems = check(nobodys, preexec_fn=as_nobody((resource.RLIMIT_NPROC, 20)))
+    assert len(problems) == 1 and "20 processes and threads are allowed" in problems[0] and "ulimit -Hu" in problems[0]
+
+
+def test_check_counts_address_space(sound):
+    problems = check(sound, preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (400 << 20, 400 << 20)))
+    assert len(problems) == 1 and "400M of address space" in problems[0] and "ulimit -v" in problems[0]
+
+
+def test_check_looks_for_a_place_for_temporary_files(sound):
+    problems = check(sound, env={"TMPDIR": "/nonexistent"})
+    assert len(problems) == 1 and problems[0].split(None, 1)[1].startswith("TMPDIR /nonexistent: No such file")
+
+
+@pytest.mark.parametrize("keys, says", [
+    ({"socket_mode": "0600"}, "set socket_mode = 0660 and socket_group"),
+    ({"socket_mode": "0660", "socket_group": "www-data"}, "or in group www-data"),
+    ({"socket_mode": "0666"}, "every user of this machine"),
+])
+def test_check_says_who_reaches_the_socket(sound, keys, says):
+    p = run("check", *(f"--{k}={v}" for k, v in {**sound, **keys}.items()))
+    notes = [line for line in p.stdout.decode().splitlines() if line.startswith("note")]
+    assert p.returncode == 0 and any(says in n for n in notes), notes
+    assert any("lets nobody else pass" in n for n in notes), "pytest's directories are private"
 
 
 def test_check_refuses_sums_that_do_not_fit(sound):

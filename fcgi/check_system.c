@@ -1,0 +1,160 @@
+/* Checks of `pixpool check` that ask the machine: process limits, a container's memory, directories, and whether the
+ * web server will reach the socket. Called by cmd_check.c.
+ *
+ * What is certain to fail is a PROBLEM; what depends on who the web server runs as, which nobody tells us, is a note.
+ */
+#include <errno.h>
+#include <grp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "check.h"
+#include "config_key.h"
+
+/* Limits */
+
+static void check_processes(const struct config *c)
+{
+    struct rlimit r;
+    unsigned long need = (unsigned long)c->workers + (unsigned long)config_threads(c) + 8;
+
+    /* Root is not bound by it. */
+    if (geteuid() == 0 || getrlimit(RLIMIT_NPROC, &r) < 0 || r.rlim_max >= need)
+        return;
+    check_tell(
+        "PROBLEM",
+        "%lu processes and threads are allowed to user %u, %lld workers and %d threads need %lu: raise ulimit -Hu "
+        "(systemd: LimitNPROC), or lower queue or threads",
+        (unsigned long)r.rlim_max, (unsigned)geteuid(), (long long)c->workers, config_threads(c), need);
+}
+
+static void check_address_space(const struct config *c)
+{
+    struct rlimit r;
+    unsigned long long need = (unsigned long long)(c->worker_memory + c->max_body + c->max_result) + (256ull << 20);
+
+    if (getrlimit(RLIMIT_AS, &r) < 0 || r.rlim_cur >= need)
+        return;
+    check_tell(
+        "PROBLEM",
+        "a process may have %lluM of address space, a worker needs %lluM: raise ulimit -v (systemd: LimitAS), or "
+        "lower worker_memory, max_body or max_result",
+        (unsigned long long)r.rlim_cur >> 20, need >> 20);
+}
+
+/* Bytes that the control group may use, or 0 where nothing limits it. */
+static unsigned long long group_memory(void)
+{
+    static const char *const files[] = { "/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes" };
+    unsigned long long bytes = 0;
+
+    for (size_t i = 0; i < sizeof files / sizeof *files && bytes == 0; i++) {
+        FILE *f = fopen(files[i], "re");
+        if (f && fscanf(f, "%llu", &bytes) != 1)
+            bytes = 0;
+        if (f)
+            fclose(f);
+    }
+    return bytes;
+}
+
+static void check_container(const struct config *c)
+{
+    unsigned long long have = group_memory();
+
+    if (have > 0 && have < (unsigned long long)c->memory_limit)
+        check_tell(
+            "PROBLEM",
+            "memory_limit = %lldM, but this container may use %lluM, beyond which the kernel kills workers: raise "
+            "its limit (systemd: MemoryMax), or lower workers, worker_memory or memory_limit",
+            (long long)(c->memory_limit >> 20), have >> 20);
+}
+
+void check_limits(const struct config *c)
+{
+    check_processes(c);
+    check_address_space(c);
+    check_container(c);
+}
+
+/* Directories */
+
+static void check_directory(const char *key, const char *path, bool write)
+{
+    struct stat st;
+    int mode = write ? R_OK | W_OK | X_OK : R_OK | X_OK;
+
+    if (stat(path, &st) < 0)
+        check_tell("PROBLEM", "%s %s: %s: make the directory, or set %s", key, path, strerror(errno), key);
+    else if (!S_ISDIR(st.st_mode))
+        check_tell("PROBLEM", "%s %s: %s: set %s", key, path, strerror(ENOTDIR), key);
+    else if (access(path, mode) < 0)
+        check_tell("PROBLEM", "%s %s: %s for user %u: chown or chmod it, or run pixpool as another user", key, path,
+                   strerror(errno), (unsigned)geteuid());
+    else
+        check_tell("ok", "%s %s is a directory that can be %s", key, path, write ? "written" : "read");
+}
+
+void check_directories(const struct config *c)
+{
+    static const struct {
+        const char *key;
+        bool write;
+    } directories[] = { { "image_root", false }, { "mark_root", false }, { "store_dir", true }, { "spool_dir", true } };
+    char path[4200];
+
+    for (size_t i = 0; i < sizeof directories / sizeof *directories; i++) {
+        const char *name = directories[i].key;
+        const struct config_key *k = config_key_find(name, strlen(name));
+        if (!k || !*config_value_text(c, k, path, sizeof path))
+            continue;
+        check_directory(name, path, directories[i].write);
+        if (directories[i].write && !*c->api_token)
+            check_tell("note", "%s without api_token serves requests of this machine itself only", name);
+    }
+    const char *tmp = getenv("TMPDIR");
+    check_directory("TMPDIR", tmp && *tmp ? tmp : "/tmp", true);
+}
+
+/* The socket */
+
+/* The first directory on the way to path that neither others nor group gid may pass; "" where there is none. */
+static const char *closed_directory(const char *path, gid_t gid, char *out, size_t n)
+{
+    struct stat st;
+
+    for (const char *slash = strchr(path + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
+        snprintf(out, n, "%.*s", (int)(slash - path), path);
+        bool open = stat(out, &st) < 0 || (st.st_mode & S_IXOTH) || ((st.st_mode & S_IXGRP) && st.st_gid == gid);
+        if (!open)
+            return out;
+    }
+    out[0] = '\0';
+    return out;
+}
+
+void check_reach(const struct config *c, const char *path)
+{
+    long mode = strtol(c->socket_mode, NULL, 8);
+    const struct group *g = *c->socket_group ? getgrnam(c->socket_group) : getgrgid(getegid());
+    const char *group = g ? g->gr_name : c->socket_group;
+    char closed[200];
+
+    if (mode & 02)
+        check_tell("note", "socket_mode = %s: every user of this machine may use pixpool", c->socket_mode);
+    else if (mode & 020)
+        check_tell("note", "the web server must run as user %u or in group %s to use the socket: or set socket_group",
+                   (unsigned)geteuid(), group);
+    else
+        check_tell("note",
+                   "only user %u may use the socket: set socket_mode = 0660 and socket_group for the web server",
+                   (unsigned)geteuid());
+    if (*closed_directory(path, g ? g->gr_gid : getegid(), closed, sizeof closed))
+        check_tell("note",
+                   "%s lets nobody else pass: a web server of another user needs chmod o+x, or chgrp %s and g+x",
+                   closed, group);
+}
