@@ -65,6 +65,9 @@ $(BUILD)/%.o: %.c
 # Objects of tests are kept, as all others are.
 .SECONDARY:
 
+# The page of /status is part of the program.
+$(BUILD)/fcgi/status_page.o $(BUILD)/test/fcgi/status_page.o: web/status.html
+
 # Unit tests: one program a module, Check inside.
 $(BUILD)/tests/%: $(BUILD)/tests/%.o $(BUILD)/libfcgiapp.a $(BUILD)/libimgcore.a
 	$(call say,LINK)

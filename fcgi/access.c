@@ -9,7 +9,7 @@
 #include "request.h"
 
 struct line {
-    char text[1536];
+    char text[3072];
     size_t n;
 };
 
@@ -41,11 +41,27 @@ static void put_stages(struct line *l, const struct request_log *g)
     put(l, " write_ms=%.1f", g->write_ms);
 }
 
+/* All that is needed to understand it and to do it again: pixpool process IN -o OUT OPTIONS. */
+static void slow_log(const struct request *rq, int64_t total_ms)
+{
+    const struct request_log *g = &rq->log;
+    char uri[512], options[sizeof g->options * 2];
+    struct line l = { .n = 0 };
+    put(&l, "event=slow id=%s total_ms=%lld route=%s uri=%s", rq->id, (long long)total_ms,
+        g->route != NULL ? g->route : "-", log_quote(rq->uri, uri, sizeof uri));
+    put_image(&l, g);
+    put_stages(&l, g);
+    if (g->worker >= 0)
+        put(&l, " predicted_ms=%.1f work_ms=%.1f", g->predicted_ms, g->work_ms);
+    put(&l, " options=%s", log_quote(g->options, options, sizeof options));
+    log_line(LOG_LV_WARN, "%s", l.text);
+}
+
 void access_log(const struct request *rq, const struct reply *a)
 {
     const struct request_log *g = &rq->log;
     int64_t total_ms = clock_ms() - rq->start_ms;
-    char uri[512], method[64], options[sizeof g->options * 2];
+    char uri[512], method[64];
     struct line l = { .n = 0 };
     put(&l, "event=request id=%s status=%d", rq->id, a->status);
     if (a->code != NULL)
@@ -60,6 +76,5 @@ void access_log(const struct request *rq, const struct reply *a)
         put(&l, " worker=%d", g->worker);
     log_line(LOG_LV_INFO, "%s", l.text);
     if (total_ms >= rq->gw->cfg->slow_ms && rq->gw->cfg->slow_ms > 0)
-        log_line(LOG_LV_WARN, "event=slow id=%s total_ms=%lld uri=%s options=%s", rq->id, (long long)total_ms, uri,
-                 log_quote(g->options, options, sizeof options));
+        slow_log(rq, total_ms);
 }

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "clock.h"
+#include "recent.h"
 #include "request.h"
 #include "stats.h"
 
@@ -40,6 +41,7 @@ void account_request(const struct request *rq, const struct reply *a)
     snprintf(status, sizeof status, "%d", a->status);
     stats_add(STATS_REQUESTS, 1, g->route != NULL ? g->route : "none", status);
     stats_observe(STATS_REQUEST_TIME, (double)(clock_ms() - rq->start_ms) / 1000, NULL);
+    recent_note(rq, a);
     stages(g, a->status);
     stats_add(STATS_BYTES_IN, g->bytes_in, NULL, NULL);
     stats_add(STATS_BYTES_OUT, g->bytes_out, NULL, NULL);

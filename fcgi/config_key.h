@@ -29,6 +29,7 @@ struct config_key {
     int64_t min, max;   /* in the field's unit */
     const char *words;  /* CONFIG_ENUM: in the order of their values, separated by one space */
     bool automatic;     /* "auto" is a value as well */
+    bool secret;        /* its value is shown to nobody */
     const char *values; /* CONFIG_STRING: what may be written, for people */
     const char *group;  /* heading of the rows from here on */
     const char *help;   /* sentences */

@@ -102,7 +102,7 @@ const struct config_key config_keys[] = {
     { "grace", CONFIG_MSEC, OFF(grace_ms), .def = "30s", .min = 0, .max = 60 * MINUTE,
       .help = "After SIGTERM, how long running requests may take to finish." },
 
-    { "api_token", CONFIG_STRING, OFF(api_token), .def = "", .max = 255, .values = "a text, or empty",
+    { "api_token", CONFIG_STRING, OFF(api_token), .def = "", .secret = true, .max = 255, .values = "a text, or empty",
       .group = "Who may do what",
       .help = "Requests that send images or start jobs need the header Authorization: Bearer with this token. Empty: "
               "everybody may, but nothing is stored for others than this machine itself." },
@@ -113,7 +113,7 @@ const struct config_key config_keys[] = {
       .values = "origins such as https://example.org, separated by commas, or *",
       .help = "Pages of these origins may use pixpool from scripts (CORS). Empty: none may." },
 
-    { "signing_keys", CONFIG_STRING, OFF(signing_keys), .def = "", .max = TEXT,
+    { "signing_keys", CONFIG_STRING, OFF(signing_keys), .def = "", .secret = true, .max = TEXT,
       .values = "id:key pairs, separated by commas",
       .help = "GET of images needs a signature by one of these keys; docs/signing.md says how to make one. A new key is "
               "added beside the old one, which goes when no URL uses it any more." },

@@ -15,6 +15,7 @@ struct runners;
 /* One per gateway process; everything a request handler needs. */
 struct gateway {
     const struct config *cfg;
+    int64_t start_ms; /* on clock_ms() */
     struct pool *pool;
     struct dispatch *dispatch;
     struct runners *runners;

@@ -12,6 +12,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "jobs.h"
 #include "log.h"
 #include "process.h"
@@ -131,7 +132,7 @@ static bool jobs_open(struct gateway *g)
 
 int gateway_run(const struct config *c, int listen_fd, int spawner)
 {
-    struct gateway g = { .cfg = c };
+    struct gateway g = { .cfg = c, .start_ms = clock_ms() };
     int status = 1;
     log_role("gateway");
     block_signals();

@@ -15,7 +15,7 @@ struct request_log {
     double queue_ms, read_ms, decode_ms, transform_ms, encode_ms;
     double predicted_ms, work_ms; /* of the job as a whole */
     int worker;                   /* -1: none */
-    char options[512];            /* as asked, for slow requests */
+    char options[2048];           /* as asked, for slow requests */
     /* request.c's own */
     double write_ms;
     size_t bytes_in, bytes_out;

@@ -18,6 +18,8 @@ static const struct route {
     { "/healthz", api_healthz },
     { "/metrics", api_metrics },
     { "/readyz", api_readyz },
+    { "/status", api_status },
+    { "/status.json", api_status_json },
 };
 
 bool route_method(const struct request *rq, const char *allow, struct reply *a)
@@ -53,5 +55,5 @@ void route_request(struct request *rq, struct reply *a)
                   "no endpoint has this URL; there are GET /img/{path}, GET /img/{options}/{path}, "
                   "POST /api/images/process, POST /api/images/renditions, POST /api/images/batch, GET /api/jobs/{id}, "
                   "GET /api/options, "
-                  "GET /healthz, GET /readyz, GET /metrics");
+                  "GET /healthz, GET /readyz, GET /metrics, GET /status");
 }

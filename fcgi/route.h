@@ -19,6 +19,8 @@ void api_info(struct request *rq, struct reply *a);
 void api_jobs(struct request *rq, const char *path, struct reply *a); /* path: after /api/jobs/ */
 void api_healthz(struct request *rq, struct reply *a);
 void api_readyz(struct request *rq, struct reply *a);
+void api_status(struct request *rq, struct reply *a);
+void api_status_json(struct request *rq, struct reply *a);
 void api_metrics(struct request *rq, struct reply *a);
 void api_options(struct request *rq, struct reply *a);
 
