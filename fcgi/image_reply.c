@@ -114,10 +114,13 @@ bool image_reply_plan(struct request *rq, const struct query *q, struct image_re
     return true;
 }
 
-static void size_headers(struct reply *a, const struct request_log *l)
+/* sized: the result's size is known; where pixels decide, a plan only knows a bound. */
+static void size_headers(struct reply *a, const struct request_log *l, bool sized)
 {
-    reply_header(a, "X-Image-Width", "%u", l->width);
-    reply_header(a, "X-Image-Height", "%u", l->height);
+    if (sized) {
+        reply_header(a, "X-Image-Width", "%u", l->width);
+        reply_header(a, "X-Image-Height", "%u", l->height);
+    }
     reply_header(a, "X-Source-Width", "%u", l->source_width);
     reply_header(a, "X-Source-Height", "%u", l->source_height);
 }
@@ -134,7 +137,7 @@ void image_reply_head(const struct image_reply *im, struct reply *a)
 {
     struct request_log l = { .width = im->plan.width, .height = im->plan.height };
     ic_oriented_size(&im->info, im->recipe.autorotate, &l.source_width, &l.source_height);
-    size_headers(a, &l);
+    size_headers(a, &l, im->plan.sized);
     reply_body(a, 200, ic_format_mime(im->plan.format), NULL, 0);
     a->no_length = true;
 }
@@ -190,7 +193,7 @@ static void reply_image(struct request *rq, struct output *out, struct reply *a)
     rq->log.source_width = o->source_width;
     rq->log.source_height = o->source_height;
     rq->log.out = (enum ic_format)o->format;
-    size_headers(a, &rq->log);
+    size_headers(a, &rq->log, true);
     if (o->warnings)
         reply_header(a, "X-Image-Warning", "%s", ic_warnings_text(o->warnings, warnings, sizeof warnings));
     reply_body(a, 200, ic_format_mime((enum ic_format)o->format), out->r.body, o->length);

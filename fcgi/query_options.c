@@ -33,7 +33,8 @@ static const struct query_word gravities[] = {
     { "northwest", IC_NORTHWEST },
     { "top", IC_NORTH }, { "top-right", IC_NORTHEAST }, { "right", IC_EAST }, { "bottom-right", IC_SOUTHEAST },
     { "bottom", IC_SOUTH }, { "bottom-left", IC_SOUTHWEST }, { "left", IC_WEST }, { "top-left", IC_NORTHWEST },
-    { "centre", IC_CENTER }, { "focal", IC_FOCAL }, { "focalpoint", IC_FOCAL },
+    { "centre", IC_CENTER }, { "focal", IC_FOCAL },
+    { "smart", IC_SMART }, { "entropy", IC_ENTROPY }, { "attention", IC_SMART }, { "focalpoint", IC_FOCAL },
     { "left-top", IC_NORTHWEST }, { "right-top", IC_NORTHEAST }, { "left-bottom", IC_SOUTHWEST },
     { "right-bottom", IC_SOUTHEAST },
     { NULL, 0 }
@@ -86,7 +87,8 @@ const struct query_option query_options[] = {
       .text = "multiplies w and h given in pixels, pad, border and radius" },
     { "gravity", "g,a,position,crop", WORD(gravities), .offset = R(gravity), .def = "center",
       .hint = "takes a word such as north or top-left; to cut out an area use rect=x,y,w,h",
-      .text = "what to keep when cropping, where to place when padding; focal centres the crop on fpx, fpy" },
+      .text = "what to keep when cropping, where to place when padding; focal centres the crop on fpx, fpy, "
+              "smart on what draws the eye, entropy cuts off where least happens" },
     { "fpx", "fp-x", &query_type_number, .offset = R(focus_x), .max = 1, .def = "0.5",
       .text = "x of the focal point as a part of the source's width, oriented; implies gravity=focal" },
     { "fpy", "fp-y", &query_type_number, .offset = R(focus_y), .max = 1, .def = "0.5",
@@ -99,6 +101,8 @@ const struct query_option query_options[] = {
       .text = "width of rect" },
     { "ch", "areaheight", &query_type_edge, .offset = R(rect[3]), .min = 1, .max = AREA_MAX, .area = true,
       .text = "height of rect" },
+    { "trim", "", &query_type_trim, .offset = R(trim), .max = 255,
+      .text = "cuts off a uniform border; how far it may be from the top left pixel, 10 where no value is given" },
     { "rotate", "rot,ro,or", &query_type_number, .offset = R(rotate), .min = -360, .max = 360, .def = "0",
       .text = "degrees clockwise, after the orientation; other angles than quarter turns leave corners in bg" },
     { "autorotate", "", BOOL, .offset = R(autorotate), .def = "1", .text = "apply the EXIF orientation" },

@@ -1,4 +1,5 @@
-/* The types of pad, border and radius: what is put round an image. Used by the option table's rows. */
+/* The types of trim, pad, border and radius: what is taken from or put round an image. Used by the option table's rows.
+ */
 #include "query_option.h"
 
 #include <math.h>
@@ -21,7 +22,7 @@ static bool pixels(const struct query_option *o, const char *text, size_t n, dou
     if (!query_number(digits, value) || *value != floor(*value))
         return malformed(e, text, expected);
     if (*value < o->min || *value > o->max)
-        return query_fail(e, "option_range", "%s must be from %g to %g pixels", e->option, o->min, o->max);
+        return query_fail(e, "option_range", "%s must be from %g to %g", e->option, o->min, o->max);
     return true;
 }
 
@@ -105,3 +106,26 @@ static void radius_print(const struct query_option *o, const void *field, char *
 }
 
 const struct query_type query_type_radius = { "radius", sizeof(double), false, true, radius_parse, radius_print };
+
+#define TRIM_DEFAULT 10
+
+/* Given without a value it means its default, which is not what it means when it is not given. */
+static bool trim_parse(const struct query_option *o, const char *text, void *field, struct query_error *e)
+{
+    double value = TRIM_DEFAULT;
+    if (*text && !pixels(o, text, strlen(text), &value, "a whole number of levels", e))
+        return false;
+    *(int *)field = (int)value;
+    return true;
+}
+
+static void trim_print(const struct query_option *o, const void *field, char *out, size_t n)
+{
+    int value = *(const int *)field;
+    (void)o;
+    out[0] = '\0';
+    if (value != IC_TRIM_NONE)
+        snprintf(out, n, "%d", value);
+}
+
+const struct query_type query_type_trim = { "trim", sizeof(int), true, true, trim_parse, trim_print };

@@ -63,7 +63,7 @@ static enum ic_code rgba_create(const struct ic_planes *shape, const struct ic_s
     return ic_buffer_reserve(out, bytes, e);
 }
 
-static const struct ic_codec rgba_codec = { .name = "rgba", .sink_shape = rgba_sink_shape, .create = rgba_create };
+const struct ic_codec ic_codec_rgba = { .name = "rgba", .sink_shape = rgba_sink_shape, .create = rgba_create };
 
 /* Decoding. */
 
@@ -104,7 +104,7 @@ static enum ic_code decode_open(struct ic_output *o, struct ic_engine *g, const 
 {
     struct ic_origin origin = run_meta_origin(meta, plan);
 
-    return ic_output_open_to(o, g, plan, &rgba_codec, shape, &origin, e);
+    return ic_output_open_to(o, g, plan, &ic_codec_rgba, shape, &origin, e);
 }
 
 enum ic_code ic_decode(struct ic_engine *g, struct ic_bytes in, const struct ic_plan *plan, struct ic_buffer *px,

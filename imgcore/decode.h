@@ -2,7 +2,11 @@
 #ifndef IMGCORE_DECODE_H
 #define IMGCORE_DECODE_H
 
+#include "codec.h"
 #include "engine.h"
+
+/* Its sinks write straight RGBA, packed, into their buffer. */
+extern const struct ic_codec ic_codec_rgba;
 
 /* Probes in and plans what r makes of it; r's format only decides about alpha (IC_FORMAT_PNG keeps it). */
 enum ic_code ic_decode_plan(const struct ic_engine *g, struct ic_bytes in, const struct ic_recipe *r,

@@ -113,7 +113,9 @@ enum ic_gravity {
     IC_SOUTHWEST,
     IC_WEST,
     IC_NORTHWEST,
-    IC_FOCAL /* round the focal point; otherwise as IC_CENTER */
+    IC_FOCAL,  /* round the focal point; this and the next two otherwise as IC_CENTER */
+    IC_SMART,  /* round what draws the eye */
+    IC_ENTROPY /* where most happens */
 };
 
 enum ic_chroma { IC_CHROMA_AUTO, IC_CHROMA_420, IC_CHROMA_422, IC_CHROMA_444 };
@@ -146,6 +148,7 @@ struct ic_surround {
 };
 
 #define IC_RADIUS_MAX (-1.0)
+#define IC_TRIM_NONE  (-1)
 
 enum ic_filt { IC_FILT_NONE, IC_FILT_GREYSCALE, IC_FILT_SEPIA, IC_FILT_NEGATE, IC_FILT_DUOTONE };
 
@@ -188,6 +191,7 @@ struct ic_recipe {
     int fit;                     /* enum ic_fit */
     int gravity;                 /* enum ic_gravity */
     double focus_x, focus_y;     /* of IC_FOCAL: 0 .. 1 of the oriented source */
+    int trim;                    /* 0 .. 255: how much a uniform border may vary; IC_TRIM_NONE: leave it */
     double rotate;               /* -360 .. 360, clockwise, after orientation */
     int format;                  /* enum ic_format; IC_FORMAT_ORIGIN keeps the source's */
     int quality;                 /* 1 .. 100; 0: the format's default */
@@ -248,9 +252,20 @@ struct ic_box {
     double x0, y0, x1, y1; /* half-open, in stored source pixels, real-valued */
 };
 
+/* What a plan must know of the pixels before it is final. */
+enum ic_analyse {
+    IC_ANALYSE_TRIM = 1, /* the border: sizes and crop are bounds until then */
+    IC_ANALYSE_LOOK = 2  /* what is in the picture: the crop has its size but not its place */
+};
+
 /* What one recipe means for one source. Pure data; explain=1 will print it. */
 struct ic_plan {
     struct ic_info source;
+    unsigned analyse;                    /* bits of enum ic_analyse; ic_run looks and plans again */
+    bool sized;                          /* width and height are final, whatever is analysed */
+    struct ic_box area;                  /* what rect leaves, as the viewer sees it */
+    int trim;                            /* as in the recipe */
+    unsigned orient;                     /* bits of enum ic_turn that undo the orientation */
     struct ic_box crop;                  /* what of the stored source is visible */
     int scale;                           /* shrink-on-load in eighths: 8 4 2 1 (JPEG), else 8 */
     uint32_t scaled_w, scaled_h;         /* after resampling, before turn */

@@ -8,6 +8,7 @@
  *     stored:   crop, scaled size, one turn of orientation, rotate and flip        plan_canvas.c */
 #include "plan.h"
 
+#include "analyse.h"
 #include "codec.h"
 #include "filters.h"
 #include "image.h"
@@ -118,7 +119,9 @@ static enum ic_code plan_check_result(const struct ic_plan *p, const struct ic_l
 
 void ic_recipe_init(struct ic_recipe *r)
 {
-    *r = (struct ic_recipe){ .dpr = 1.0, .focus_x = 0.5, .focus_y = 0.5, .effort = 4, .autorotate = true };
+    *r = (struct ic_recipe){
+        .dpr = 1.0, .focus_x = 0.5, .focus_y = 0.5, .trim = IC_TRIM_NONE, .effort = 4, .autorotate = true
+    };
     ic_filters_init(&r->filters);
     for (int i = 0; i < IC_MARKS; i++)
         ic_mark_init(&r->mark[i]);
@@ -135,13 +138,15 @@ void ic_oriented_size(const struct ic_info *info, bool autorotate, uint32_t *w, 
 /* Enums arrive as ints, perhaps from another process. */
 static enum ic_code plan_check_recipe(const struct ic_recipe *r, struct ic_error *e)
 {
-    if (r->fit < 0 || r->fit > IC_FIT_OUTSIDE || r->gravity < 0 || r->gravity > IC_FOCAL || r->kernel < 0 ||
+    if (r->fit < 0 || r->fit > IC_FIT_OUTSIDE || r->gravity < 0 || r->gravity > IC_ENTROPY || r->kernel < 0 ||
         r->kernel > IC_KERNEL_NEAREST || r->format < 0 || (r->format && !ic_codec_of((enum ic_format)r->format)) ||
         r->chroma < 0 || r->chroma > IC_CHROMA_444 || r->quality < 0 || r->quality > 100 || r->effort < 0 ||
         r->effort > 9 || r->cs < 0 || r->cs > IC_CS_KEEP)
         return ic_fail(e, IC_E_PARAM, "a value of the recipe is out of range");
     if (!(r->focus_x >= 0 && r->focus_x <= 1 && r->focus_y >= 0 && r->focus_y <= 1))
         return ic_fail(e, IC_E_PARAM, "the focal point is outside of the image");
+    if (r->trim < IC_TRIM_NONE || r->trim > 255)
+        return ic_fail(e, IC_E_PARAM, "trim is %d, allowed 0 to 255", r->trim);
     if (!(r->rotate >= -360 && r->rotate <= 360))
         return ic_fail(e, IC_E_PARAM, "rotate is %g, allowed -360 to 360", r->rotate);
     for (int i = 0; i < 4; i++)
@@ -153,27 +158,65 @@ static enum ic_code plan_check_recipe(const struct ic_recipe *r, struct ic_error
     return ic_filters_check(&r->filters, e);
 }
 
+/* What of the pixels must be known first. A crop is placed only where something is cut off. */
+static unsigned plan_analyse(const struct plan_fit *f, const struct ic_box *area, const struct ic_recipe *r)
+{
+    bool cuts = f->boxed && r->fit == IC_FIT_COVER &&
+                (f->crop.x1 - f->crop.x0 < area->x1 - area->x0 || f->crop.y1 - f->crop.y0 < area->y1 - area->y0);
+    bool trims = r->trim != IC_TRIM_NONE;
+
+    return (trims ? IC_ANALYSE_TRIM : 0u) |
+           (r->gravity > IC_FOCAL && (cuts || (trims && f->boxed && r->fit == IC_FIT_COVER)) ? IC_ANALYSE_LOOK : 0u);
+}
+
+/* Everything of geometry. */
+static enum ic_code plan_geometry(struct ic_plan *p, const struct ic_recipe *r, const struct ic_limits *limits,
+                                  const struct ic_analysis *a, struct ic_error *e)
+{
+    struct plan_fit f = { .analysis = a };
+    enum ic_code rc;
+
+    ic_oriented_size(&p->source, r->autorotate, &f.source_w, &f.source_h);
+    if ((rc = ic_plan_rect(r, f.source_w, f.source_h, &p->area, e)) != IC_OK)
+        return rc;
+    p->trim = r->trim;
+    p->orient = r->autorotate ? ic_turn_of_exif(p->source.orientation) : 0;
+    f.crop = a && a->trimmed ? a->trim : p->area;
+    ic_plan_fit(&f, r);
+    p->analyse = a ? 0 : plan_analyse(&f, &p->area, r);
+    p->sized =
+        !(p->analyse & IC_ANALYSE_TRIM) ||
+        (f.boxed && (r->fit == IC_FIT_PAD || (r->enlarge && r->fit != IC_FIT_INSIDE && r->fit != IC_FIT_OUTSIDE)));
+    if (p->analyse & IC_ANALYSE_TRIM) {
+        f.crop = p->area;
+        ic_plan_bound(&f, r, limits->max_side_out);
+    }
+    ic_plan_map(p, &f, r);
+    return IC_OK;
+}
+
 enum ic_code ic_plan(const struct ic_recipe *r, const struct ic_info *info, const struct ic_limits *limits,
                      struct ic_plan *out, struct ic_error *e)
 {
+    return ic_plan_refine(r, info, limits, NULL, out, e);
+}
+
+enum ic_code ic_plan_refine(const struct ic_recipe *r, const struct ic_info *info, const struct ic_limits *limits,
+                            const struct ic_analysis *a, struct ic_plan *out, struct ic_error *e)
+{
     struct ic_plan p = { .source = *info };
-    struct plan_fit f = { 0 };
     enum ic_code rc;
 
-    if ((rc = plan_check_recipe(r, e)) != IC_OK || (rc = plan_check_source(info, limits, e)) != IC_OK)
+    if ((rc = plan_check_recipe(r, e)) != IC_OK || (rc = plan_check_source(info, limits, e)) != IC_OK ||
+        (rc = plan_geometry(&p, r, limits, a, e)) != IC_OK)
         return rc;
-    ic_oriented_size(info, r->autorotate, &f.source_w, &f.source_h);
-    if ((rc = ic_plan_rect(r, f.source_w, f.source_h, &f.crop, e)) != IC_OK)
-        return rc;
-    ic_plan_fit(&f, r);
-    ic_plan_map(&p, &f, r);
     plan_encoder(&p, r);
     if ((rc = ic_plan_marks(r, &p, e)) != IC_OK)
         return rc;
     p.filters = r->filters;
     p.rgb = p.rgb || ic_tone_rgb(&p.filters);
     p.framed = p.turn || p.pad || p.surround.radius > 0 || ic_filters_framed(&p.filters) || ic_plan_marks_framed(&p);
-    p.scale = plan_scale(&p);
+    p.scale = p.analyse & IC_ANALYSE_TRIM ? 8 : plan_scale(&p); /* a smaller area bears less shrinking */
     ic_plan_cost(&p);
     if ((rc = plan_check_result(&p, limits, e)) == IC_OK)
         *out = p;

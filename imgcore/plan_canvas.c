@@ -22,6 +22,28 @@ static struct ic_box plan_unturn(struct ic_box b, unsigned turn, double w, doubl
     return b;
 }
 
+struct ic_box ic_plan_stored(const struct ic_plan *p, struct ic_box shown)
+{
+    bool swap = p->orient & IC_TURN_TRANSPOSE;
+
+    return plan_unturn(shown, p->orient, swap ? p->source.height : p->source.width,
+                       swap ? p->source.width : p->source.height);
+}
+
+struct ic_box ic_plan_shown(const struct ic_plan *p, struct ic_box b)
+{
+    bool swap = p->orient & IC_TURN_TRANSPOSE;
+    double w = swap ? p->source.height : p->source.width, h = swap ? p->source.width : p->source.height;
+
+    if (swap)
+        b = (struct ic_box){ b.y0, b.x0, b.y1, b.x1 };
+    if (p->orient & IC_TURN_FLIP)
+        b = (struct ic_box){ b.x0, h - b.y1, b.x1, h - b.y0 };
+    if (p->orient & IC_TURN_FLOP)
+        b = (struct ic_box){ w - b.x1, b.y0, w - b.x0, b.y1 };
+    return b;
+}
+
 /* Where the placed image lies once the canvas around it is turned. */
 static void plan_place(struct ic_plan *p, const struct plan_fit *f, unsigned turn)
 {
@@ -104,14 +126,14 @@ static void plan_surround(struct ic_plan *p, const struct ic_surround *from, dou
 
 void ic_plan_map(struct ic_plan *p, const struct plan_fit *f, const struct ic_recipe *r)
 {
-    unsigned orient = r->autorotate ? ic_turn_of_exif(p->source.orientation) : 0;
+    bool swap = p->orient & IC_TURN_TRANSPOSE;
     unsigned flips = (r->flip ? IC_TURN_FLIP : 0u) | (r->flop ? IC_TURN_FLOP : 0u);
     unsigned after = ic_turn_then(ic_turn_of_rotation(plan_quarter(r->rotate, &p->angle)), flips);
 
-    p->crop = plan_unturn(f->crop, orient, f->source_w, f->source_h);
-    p->scaled_w = orient & IC_TURN_TRANSPOSE ? f->h : f->w;
-    p->scaled_h = orient & IC_TURN_TRANSPOSE ? f->w : f->h;
-    p->turn = ic_turn_then(orient, after);
+    p->crop = ic_plan_stored(p, f->crop);
+    p->scaled_w = swap ? f->h : f->w;
+    p->scaled_h = swap ? f->w : f->h;
+    p->turn = ic_turn_then(p->orient, after);
     plan_place(p, f, after);
     if (r->flip != r->flop) /* a mirror that follows turns the rotation round */
         p->angle = -p->angle;

@@ -25,7 +25,10 @@
 #define MS_PNG_ENCODE       11.0
 #define MS_WEBP_ENCODE      60.0 /* each step of effort adds a tenth */
 #define MS_ROTATE           45.0 /* of the result */
-#define MS_BASE             0.3 /* a job of one pixel */
+#define MS_BASE             0.3  /* a job of one pixel */
+
+#define MS_TRIM 6.0 /* of the source: colours to RGB, a look at each row */
+#define MS_LOOK 2.0 /* in all */
 
 #define KIB 1024ull
 
@@ -79,6 +82,20 @@ static double cost_resample(const struct ic_plan *p)
     double from = plan_megapixels((p->crop.x1 - p->crop.x0) * m, (p->crop.y1 - p->crop.y0) * m);
 
     return p->source.components * (MS_RESAMPLE * from + MS_RESAMPLED * plan_megapixels(p->scaled_w, p->scaled_h));
+}
+
+/* The decodes before the one that counts. */
+static double cost_analyse(const struct ic_plan *p)
+{
+    struct ic_plan small = *p;
+    double ms = 0;
+
+    small.scale = 1;
+    if (p->analyse & IC_ANALYSE_TRIM)
+        ms += cost_decode(p) + MS_TRIM * plan_megapixels(p->source.width, p->source.height);
+    if (p->analyse & IC_ANALYSE_LOOK)
+        ms += MS_LOOK + cost_decode(&small);
+    return ms;
 }
 
 static double cost_rotate(const struct ic_plan *p)
@@ -155,6 +172,7 @@ void ic_plan_cost(struct ic_plan *p)
     uint64_t weights = ((uint64_t)p->source.width + p->source.height + p->scaled_w + p->scaled_h) * 60;
 
     p->memory = memory_source(p) + memory_ring(p) + memory_frame(p) + memory_sink(p) + ic_plan_marks_memory(p) +
-                weights + 256 * KIB;
-    p->cost_ms = MS_BASE + cost_decode(p) + cost_resample(p) + cost_rotate(p) + cost_filters(p) + cost_encode(p);
+                weights + (p->analyse ? 1024 : 256) * KIB;
+    p->cost_ms = MS_BASE + cost_decode(p) + cost_resample(p) + cost_analyse(p) + cost_rotate(p) + cost_filters(p) +
+                 cost_encode(p);
 }

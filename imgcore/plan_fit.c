@@ -2,6 +2,8 @@
  * knows of no orientation, format or limit. */
 #include "plan.h"
 
+#include "analyse.h"
+
 #include <math.h>
 
 /* A scale as a fraction, so that n * num / den is rounded once. */
@@ -77,8 +79,8 @@ struct keep {
 static int gravity_x(int gravity)
 {
     static const uint8_t at[] = {
-        [IC_CENTER] = 1, [IC_NORTH] = 1,     [IC_NORTHEAST] = 2, [IC_EAST] = 2,      [IC_SOUTHEAST] = 2,
-        [IC_SOUTH] = 1,  [IC_SOUTHWEST] = 0, [IC_WEST] = 0,      [IC_NORTHWEST] = 0, [IC_FOCAL] = 1
+        [IC_CENTER] = 1,    [IC_NORTH] = 1, [IC_NORTHEAST] = 2, [IC_EAST] = 2,  [IC_SOUTHEAST] = 2, [IC_SOUTH] = 1,
+        [IC_SOUTHWEST] = 0, [IC_WEST] = 0,  [IC_NORTHWEST] = 0, [IC_FOCAL] = 1, [IC_SMART] = 1,     [IC_ENTROPY] = 1
     };
 
     return at[gravity];
@@ -87,8 +89,8 @@ static int gravity_x(int gravity)
 static int gravity_y(int gravity)
 {
     static const uint8_t at[] = {
-        [IC_CENTER] = 1, [IC_NORTH] = 0,     [IC_NORTHEAST] = 0, [IC_EAST] = 1,      [IC_SOUTHEAST] = 2,
-        [IC_SOUTH] = 2,  [IC_SOUTHWEST] = 2, [IC_WEST] = 1,      [IC_NORTHWEST] = 0, [IC_FOCAL] = 1
+        [IC_CENTER] = 1,    [IC_NORTH] = 0, [IC_NORTHEAST] = 0, [IC_EAST] = 1,  [IC_SOUTHEAST] = 2, [IC_SOUTH] = 2,
+        [IC_SOUTHWEST] = 2, [IC_WEST] = 1,  [IC_NORTHWEST] = 0, [IC_FOCAL] = 1, [IC_SMART] = 1,     [IC_ENTROPY] = 1
     };
 
     return at[gravity];
@@ -119,6 +121,59 @@ static void fit_keep(double *from, double *to, double n, const struct keep *k)
     *to = *from + n;
 }
 
+/* The samples of one axis of the small picture that show [from, to) and nothing of a border beside it: where it ends
+ * inside of the picture, a sample that both share and the next one are left out. At least one remains. */
+static void fit_samples(double from, double to, uint32_t n, uint32_t *first, uint32_t *count)
+{
+    double a = from > 0 ? ceil(from) + 1.0 : 0.0, b = to < n ? floor(to) - 1.0 : n;
+
+    if (b < a + 1.0) {
+        a = fmin(floor((from + to) / 2.0), n - 1.0);
+        b = a + 1.0;
+    }
+    *first = (uint32_t)a;
+    *count = (uint32_t)(b - a);
+}
+
+/* The part of the small picture that shows f->crop. */
+static struct ic_look fit_look(const struct plan_fit *f)
+{
+    const struct ic_analysis *a = f->analysis;
+    double x = a->look.width / (a->area.x1 - a->area.x0), y = a->look.height / (a->area.y1 - a->area.y0);
+    struct ic_look look = a->look;
+    uint32_t left, top;
+
+    fit_samples((f->crop.x0 - a->area.x0) * x, (f->crop.x1 - a->area.x0) * x, a->look.width, &left, &look.width);
+    fit_samples((f->crop.y0 - a->area.y0) * y, (f->crop.y1 - a->area.y0) * y, a->look.height, &top, &look.height);
+    look.rgba += look.stride * top + (size_t)left * 4;
+    return look;
+}
+
+/* What to centre a crop of cw x ch on, where the recipe has more to say than a direction. */
+static bool fit_focus(const struct plan_fit *f, const struct ic_recipe *r, double cw, double ch, double *x, double *y)
+{
+    double w = f->crop.x1 - f->crop.x0, h = f->crop.y1 - f->crop.y0;
+    struct ic_look look;
+
+    *x = r->focus_x * f->source_w;
+    *y = r->focus_y * f->source_h;
+    if (r->gravity == IC_FOCAL)
+        return true;
+    if (r->gravity < IC_FOCAL || !f->analysis || !f->analysis->look.rgba)
+        return false;
+    look = fit_look(f);
+    if (r->gravity == IC_SMART) {
+        ic_attention(&look, cw / w, ch / h, x, y);
+        *x = f->crop.x0 + *x * w;
+        *y = f->crop.y0 + *y * h;
+    } else {
+        ic_entropy(&look, cw / w, ch / h, x, y);
+        *x = f->crop.x0 + *x * w + cw / 2.0;
+        *y = f->crop.y0 + *y * h + ch / 2.0;
+    }
+    return true;
+}
+
 /* Crops to the box's aspect; at source scale where the source is too small and may not be enlarged. */
 static void fit_cover(struct plan_fit *f, double bw, double bh, const struct ic_recipe *r)
 {
@@ -126,14 +181,14 @@ static void fit_cover(struct plan_fit *f, double bw, double bh, const struct ic_
     struct ratio s = fit_ratio(w, h, bw, bh, true);
     bool whole = s.num > s.den && !r->enlarge;
     double cw = fmin(w, bw * s.den / s.num), ch = fmin(h, bh * s.den / s.num);
-    struct keep x, y;
+    struct keep x = { .halves = gravity_x(r->gravity), .whole = whole };
+    struct keep y = { .halves = gravity_y(r->gravity), .whole = whole };
 
     if (whole) {
         cw = ic_plan_round(cw);
         ch = ic_plan_round(ch);
     }
-    x = (struct keep){ gravity_x(r->gravity), r->gravity == IC_FOCAL, r->focus_x * f->source_w, whole };
-    y = (struct keep){ gravity_y(r->gravity), r->gravity == IC_FOCAL, r->focus_y * f->source_h, whole };
+    x.focal = y.focal = fit_focus(f, r, cw, ch, &x.focus, &y.focus);
     fit_keep(&f->crop.x0, &f->crop.x1, cw, &x);
     fit_keep(&f->crop.y0, &f->crop.y1, ch, &y);
     f->w = ic_plan_round(whole ? cw : bw);
@@ -153,7 +208,7 @@ void ic_plan_fit(struct plan_fit *f, const struct ic_recipe *r)
     double w = f->crop.x1 - f->crop.x0, h = f->crop.y1 - f->crop.y0;
     double bw = plan_side(r, r->width, w), bh = plan_side(r, r->height, h);
     struct ratio s = { 1, 1 };
-    bool box = bw > 0 && bh > 0;
+    bool box = f->boxed = bw > 0 && bh > 0;
 
     if (box)
         s = fit_ratio(w, h, bw, bh, r->fit == IC_FIT_OUTSIDE);
@@ -174,4 +229,24 @@ void ic_plan_fit(struct plan_fit *f, const struct ic_recipe *r)
     f->canvas_h = f->h;
     if (box && r->fit == IC_FIT_PAD)
         fit_pad(f, bw, bh, r);
+}
+
+void ic_plan_bound(struct plan_fit *f, const struct ic_recipe *r, uint32_t max_side)
+{
+    double w = f->crop.x1 - f->crop.x0, h = f->crop.y1 - f->crop.y0;
+    double bw = plan_side(r, r->width, w), bh = plan_side(r, r->height, h);
+
+    if (r->enlarge && (!f->boxed || r->fit == IC_FIT_OUTSIDE))
+        return;
+    if (!r->enlarge) {
+        bw = bw > 0 && r->fit != IC_FIT_OUTSIDE ? fmin(bw, w) : w;
+        bh = bh > 0 && r->fit != IC_FIT_OUTSIDE ? fmin(bh, h) : h;
+    }
+    f->w = ic_plan_round(fmin(bw, max_side));
+    f->h = ic_plan_round(fmin(bh, max_side));
+    if (f->boxed && r->fit == IC_FIT_PAD)
+        return;
+    f->canvas_w = f->w;
+    f->canvas_h = f->h;
+    f->x = f->y = 0;
 }

@@ -2,9 +2,11 @@
  *
  * The loop is a pull: a few source rows, pushed through every output that still wants rows, and the source is closed as
  * soon as none does. A recipe that fails is emitted with its error and dropped; only the source's failure ends all. */
+#include "analyse.h"
 #include "cpu.h"
 #include "op_test.h"
 #include "output.h"
+#include "plan.h"
 #include "run_meta.h"
 
 #include <stdlib.h>
@@ -112,7 +114,23 @@ static void run_done(struct run *r, int i)
 
 /* Before the first row. */
 
-static void run_plan(struct run *r)
+/* Looks at the pixels and plans again, where a plan depends on them. */
+static enum ic_code run_refine(struct run *r, int i, struct ic_bytes in, struct ic_error *e)
+{
+    struct ic_plan *plan = &r->item[i].plan;
+    struct ic_analysis a;
+    double start = ic_now_ms();
+    enum ic_code rc = ic_analyse(r->g, in, plan, &a, e);
+
+    if (rc == IC_OK) {
+        rc = ic_plan_refine(&r->recipes[i], &r->info, &r->g->limits, &a, plan, e);
+        ic_analysis_free(&a);
+    }
+    r->item[i].ms += ic_now_ms() - start;
+    return rc;
+}
+
+static void run_plan(struct run *r, struct ic_bytes in)
 {
     for (int i = 0; i < r->n && !r->stopped; i++) {
         struct ic_error e;
@@ -123,6 +141,8 @@ static void run_plan(struct run *r)
             rc = ic_op_test(r->recipes[i].test_op, &r->g->mem, &e);
 #endif
         r->item[i].open = true;
+        if (rc == IC_OK && r->item[i].plan.analyse)
+            rc = run_refine(r, i, in, &e);
         if (rc != IC_OK)
             run_drop(r, i, &e);
     }
@@ -232,7 +252,7 @@ static enum ic_code run_all(struct run *r, struct ic_bytes in, struct ic_error *
 {
     enum ic_code rc;
 
-    run_plan(r);
+    run_plan(r, in);
     if (!run_wants(r))
         return IC_OK;
     if ((rc = run_open_source(r, in, e)) != IC_OK)

@@ -494,7 +494,7 @@ def test_the_option_table(get):
     assert "cover" in table["fit"]["values"] and table["fit"]["default"] == "inside"
     assert set(table["q"]) == {"name", "aliases", "type", "min", "max", "values", "default", "text"}
     for name in "h enlarge dpr gravity rect rotate autorotate flip flop format bg progressive lossless chroma effort " \
-                "filter-kernel pad border radius fpx fpy strict v maxage preset".split():
+                "filter-kernel trim pad border radius fpx fpy strict v maxage preset".split():
         assert table[name]["text"], name
     assert "x-test" not in table
 

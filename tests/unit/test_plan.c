@@ -612,6 +612,9 @@ START_TEST(recipes_from_elsewhere_are_checked)
     r.rotate = NAN;
     refused(&r, photo(100, 100), limits, IC_E_PARAM);
     r = recipe(10, 10);
+    r.trim = 256;
+    refused(&r, photo(100, 100), limits, IC_E_PARAM);
+    r = recipe(10, 10);
     r.surround.pad[2] = -1;
     refused(&r, photo(100, 100), limits, IC_E_PARAM);
     r = recipe(10, 10);

@@ -1,0 +1,23 @@
+/* What of a plan depends on pixels: found out by a decode of its own before the plan is refined. */
+#ifndef IMGCORE_ANALYSE_H
+#define IMGCORE_ANALYSE_H
+
+#include "engine.h"
+#include "saliency.h"
+
+/* What a plan's `analyse` asked for. Boxes are in pixels of the source as the viewer sees it. */
+struct ic_analysis {
+    struct ic_box area; /* what was looked at: all that rect leaves */
+    bool trimmed;
+    struct ic_box trim;      /* what remains without the border; area where it is all border */
+    struct ic_look look;     /* rgba is NULL where it was not asked for; all of area, */
+    struct ic_buffer pixels; /* owned here */
+};
+
+/* IC_E_CORRUPT, IC_E_MEMORY. out is set on success only, and freed by the caller. */
+enum ic_code ic_analyse(struct ic_engine *g, struct ic_bytes in, const struct ic_plan *plan, struct ic_analysis *out,
+                        struct ic_error *e);
+
+void ic_analysis_free(struct ic_analysis *a); /* accepts a zeroed one */
+
+#endif
