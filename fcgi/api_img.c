@@ -23,6 +23,7 @@ struct img {
     struct query query;  /* the same with presets, ready for use */
     bool path_form;
     struct source source;
+    struct marks marks;
     char etag[ETAG_SIZE];
 };
 
@@ -154,13 +155,14 @@ static bool open_source(struct img *g, const struct config *c, struct reply *a)
 /* Before any look into the file: format=auto counts as what Accept says, the rest follows from the bytes. */
 static void make_etag(struct img *g, const struct request *rq)
 {
-    char options[QUERY_CANONICAL];
+    char options[QUERY_CANONICAL], marks[MARKS_ETAG];
     bool webp =
         g->query.format_auto && negotiate_accepts(request_param(rq, "HTTP_ACCEPT"), ic_format_mime(IC_FORMAT_WEBP));
     query_canonical(&g->query, options, sizeof options);
     struct etag_parts parts = { .path = g->path,
                                 .options = options,
                                 .format = webp ? "webp" : "",
+                                .marks = marks_etag(&g->marks, marks, sizeof marks),
                                 .versions = ic_versions(),
                                 .size = g->source.size,
                                 .mtime = g->source.mtime };
@@ -182,8 +184,10 @@ static void cache_headers(const struct img *g, const struct config *c, struct re
 static void answer(struct img *g, struct request *rq, struct reply *a)
 {
     const struct config *c = rq->gw->cfg;
-    struct image_reply im;
+    struct image_reply im = { .marks = &g->marks };
     struct ic_error e = { 0 };
+    if (!image_reply_find_marks(&im, rq, &g->query, a))
+        return;
     make_etag(g, rq);
     if (etag_matches(request_param(rq, "HTTP_IF_NONE_MATCH"), g->etag)) {
         cache_headers(g, c, a);
@@ -196,7 +200,7 @@ static void answer(struct img *g, struct request *rq, struct reply *a)
     }
     if (!image_reply_plan(rq, &g->query, &im, a))
         return;
-    if (!rq->head && !request_admit(rq, LANE_INTERACTIVE, im.reserve, a))
+    if (!rq->head && (!request_admit(rq, LANE_INTERACTIVE, im.reserve, a) || !image_reply_load_marks(&im, rq, a)))
         return;
     cache_headers(g, c, a);
     image_reply_name(&g->query, &im, g->path, a);
@@ -216,8 +220,10 @@ void api_img(struct request *rq, const char *path, struct reply *a)
         return;
     }
     g->source.fd = -1;
+    marks_init(&g->marks);
     if (route_method(rq, "GET, HEAD", a) && parse_url(g, rq, path, a) && open_source(g, rq->gw->cfg, a))
         answer(g, rq, a);
     source_close(&g->source);
+    marks_free(&g->marks);
     free(g);
 }

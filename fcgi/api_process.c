@@ -13,6 +13,8 @@ static bool understand(struct upload *u, struct request *rq, struct image_reply 
         image_reply_option(a, &qe);
         return false;
     }
+    if (!image_reply_find_marks(im, rq, &u->order.outputs[0].query, a))
+        return false;
     if (image_reply_probe_bytes(u->file, &im->info, &e) != IC_OK) {
         reply_error(a, &e, 0);
         return false;
@@ -24,7 +26,7 @@ static bool understand(struct upload *u, struct request *rq, struct image_reply 
  * they are small, is told so: its client would come back for nothing. */
 static void forbid(struct upload *u, struct request *rq, struct reply *a)
 {
-    struct image_reply im;
+    struct image_reply im = { .marks = &u->marks };
     struct reply other = { 0 };
     if (!request_read_small(rq))
         return;
@@ -36,13 +38,15 @@ static void forbid(struct upload *u, struct request *rq, struct reply *a)
 
 static void answer(struct upload *u, struct request *rq, struct reply *a)
 {
-    struct image_reply im;
+    struct image_reply im = { .marks = &u->marks };
     if (!understand(u, rq, &im, a))
         return;
     if (!pool_grow(&rq->ticket, im.reserve)) {
         reply_busy(a, 1, "no memory for the result at the moment");
         return;
     }
+    if (!image_reply_load_marks(&im, rq, a))
+        return;
     reply_header(a, "Cache-Control", "no-store");
     image_reply_name(&u->order.outputs[0].query, &im, u->name, a);
     image_reply_run(rq, &im, NULL, (struct pool_input){ .p = u->file.p, .fd = -1, .n = u->file.n }, a);

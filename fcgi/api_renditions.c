@@ -104,6 +104,20 @@ static void log_run(struct request *rq, const struct renditions *s)
     l->source_height = s->info.height;
 }
 
+static bool find_marks(struct upload *u, struct renditions *s, struct request *rq, struct reply *a)
+{
+    struct query_error qe = { .option = "" };
+    struct ic_error e = { 0 };
+    s->marks = &u->marks;
+    if (!marks_find_all(&u->marks, rq->gw->cfg, &u->order, &qe))
+        image_reply_option(a, &qe);
+    else if (marks_load(&u->marks, &rq->ticket, &e) != IC_OK)
+        reply_error(a, &e, 1);
+    else
+        return true;
+    return false;
+}
+
 static bool make(struct upload *u, struct made *m, struct request *rq, struct reply *a)
 {
     struct renditions *s = m->s;
@@ -171,7 +185,7 @@ static void answer_now(struct upload *u, struct request *rq, struct reply *a)
     struct made m = { .s = renditions_create(), .ticket = &rq->ticket };
     if (!m.s)
         reply_busy(a, 1, "out of memory");
-    else if (make(u, &m, rq, a)) {
+    else if (find_marks(u, m.s, rq, a) && make(u, &m, rq, a)) {
         reply_header(a, "Cache-Control", "no-store");
         send_all(u, &m, rq, a);
     }

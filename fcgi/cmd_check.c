@@ -144,6 +144,18 @@ static void check_log(const struct config *c)
                    strerror(errno));
 }
 
+static void check_files(struct config *c)
+{
+    char why[600];
+
+    if (!config_files_read(c, why, sizeof why))
+        check_tell("PROBLEM", "%s", why);
+    else if (c->marks || c->fonts)
+        check_tell("ok", "watermarks and fonts can be read");
+    if (*c->mark_root && access(c->mark_root, R_OK | X_OK) != 0)
+        check_tell("PROBLEM", "mark_root %s: %s", c->mark_root, strerror(errno));
+}
+
 static void check_presets(const struct config *c)
 {
     for (const struct config_preset *p = c->presets; p; p = p->next) {
@@ -176,6 +188,7 @@ int cmd_check(int argc, char **argv)
     check_environment();
     check_image_root(&c);
     check_directories(&c);
+    check_files(&c);
     check_listen(&c);
     check_backlog(&c);
     check_memory(&c);

@@ -1,6 +1,7 @@
 /* pixpool process: images on the command line, with the options, limits and code of the service.
  *
- *     pixpool process IN -o OUT 'w=800,q=80' [-o OUT2 'w=200' ...] [--repeat N] [--timing] [--quiet] [--key=value ...]
+ *     pixpool process IN -o OUT 'w=800,q=80' [-o OUT2 'w=200' ...] [--mark FILE] [--repeat N] [--timing] [--quiet]
+ *                     [--key=value ...]
  *
  * All outputs hang on one decode: they are the recipes of one job, run in this process as workers = 0 would. The engine
  * stays warm over the repetitions, so that --timing measures what a worker does, without the start of a program. */
@@ -14,7 +15,7 @@
 #include "clock.h"
 #include "cmd.h"
 #include "file.h"
-#include "job.h"
+#include "marks.h"
 #include "query.h"
 
 #define REPEAT_MAX 1000000
@@ -35,7 +36,10 @@ struct process {
     struct config cfg;
     uint8_t *data; /* owned: the source */
     size_t data_n;
-    uint8_t *results; /* owned: all outputs of a job, max_result bytes */
+    uint8_t *results;   /* owned: all outputs of a job, max_result bytes */
+    const char *mark;   /* path, or NULL */
+    uint8_t *mark_data; /* owned */
+    struct marks marks;
     struct ic_engine *engine;
     struct job job;
     char why[240]; /* of a failure that concerns all outputs; "" */
@@ -74,6 +78,12 @@ static bool take_repeat(struct process *p, const char *text)
     return true;
 }
 
+static bool take_mark(struct process *p, const char *path)
+{
+    p->mark = path;
+    return true;
+}
+
 static bool take_word(struct process *p, int argc, char **argv, int *i)
 {
     const char *word = argv[*i];
@@ -84,6 +94,10 @@ static bool take_word(struct process *p, int argc, char **argv, int *i)
         return p->timing = true;
     if (strcmp(word, "--quiet") == 0)
         return p->quiet = true;
+    if (strncmp(word, "--mark=", 7) == 0)
+        return take_mark(p, word + 7);
+    if (strcmp(word, "--mark") == 0)
+        return *i + 1 < argc ? take_mark(p, argv[++*i]) : usage("--mark needs a file", "");
     if (strncmp(word, "--repeat=", 9) == 0)
         return take_repeat(p, word + 9);
     if (strcmp(word, "--repeat") == 0)
@@ -157,6 +171,22 @@ static bool parse_options(const struct output *o, const struct config *c, struct
     return true;
 }
 
+static bool read_marks(struct process *p)
+{
+    size_t n;
+    char why[600];
+
+    if (!config_files_read(&p->cfg, why, sizeof why)) {
+        cmd_complain("%s", why);
+        return false;
+    }
+    if (p->mark && !file_read(p->mark, (size_t)p->cfg.max_mark, &p->mark_data, &n, why, sizeof why)) {
+        cmd_complain("%s: %s", p->mark, why);
+        return false;
+    }
+    return !p->mark || marks_upload(&p->marks, "watermark", true, (struct ic_bytes){ p->mark_data, n });
+}
+
 static bool make_job(struct process *p)
 {
     struct query q;
@@ -165,7 +195,7 @@ static bool make_job(struct process *p)
     p->job.outputs = (uint32_t)p->n;
     p->job.inputs = 1;
     for (int i = 0; i < p->n; i++) {
-        if (!parse_options(&p->out[i], &p->cfg, &q, &e)) {
+        if (!parse_options(&p->out[i], &p->cfg, &q, &e) || !marks_find(&p->marks, &p->cfg, &q, &e)) {
             cmd_complain("%s: %s", p->out[i].path, e.text);
             return false;
         }
@@ -208,6 +238,32 @@ static void run_once(struct process *p)
         fprintf(stderr, "cpu_s=%.6f wall_s=%.6f bytes=%llu\n", cpu, (double)wall / 1e6, bytes);
 }
 
+/* Behind the source, in the same buffer: a job's inputs are offsets. */
+static bool append_marks(struct process *p)
+{
+    struct pool_input in[JOB_INPUTS];
+    struct ic_error e;
+
+    if (marks_load(&p->marks, NULL, &e) != IC_OK) {
+        cmd_complain("%s", e.text);
+        return false;
+    }
+    marks_hand(&p->marks, &p->job, in);
+    for (uint32_t i = 1; i < p->job.inputs; i++) {
+        uint8_t *grown = realloc(p->data, p->data_n + in[i].n);
+        if (!grown) {
+            cmd_complain("out of memory");
+            return false;
+        }
+        p->data = grown;
+        memcpy(p->data + p->data_n, in[i].p, in[i].n);
+        p->job.in[i].offset = p->data_n;
+        p->job.in[i].length = in[i].n;
+        p->data_n += in[i].n;
+    }
+    return true;
+}
+
 static bool prepare(struct process *p)
 {
     struct ic_limits limits = config_limits(&p->cfg);
@@ -223,6 +279,8 @@ static bool prepare(struct process *p)
     mallopt(M_TOP_PAD, 4 << 20);
     ic_init();
     p->job.in[0].length = p->data_n;
+    if (!append_marks(p))
+        return false;
     p->results = malloc((size_t)p->cfg.max_result);
     p->engine = ic_engine_create(&limits);
     if (!p->results || !p->engine)
@@ -277,13 +335,16 @@ int cmd_process(int argc, char **argv)
         return CMD_FAILED;
     }
     p->repeat = 1;
+    marks_init(&p->marks);
     if (take_words(p, argc, argv) && (status = cmd_configure(&p->cfg, &p->words)) == CMD_OK) {
-        status = make_job(p) ? process_run(p) : CMD_USAGE;
+        status = !read_marks(p) ? CMD_FAILED : make_job(p) ? process_run(p) : CMD_USAGE;
         ic_engine_free(p->engine);
+        marks_free(&p->marks);
         config_free(&p->cfg);
     }
     free(p->results);
     free(p->data);
+    free(p->mark_data);
     free(p);
     return status;
 }

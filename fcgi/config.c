@@ -187,6 +187,8 @@ static int file_key(struct file *f, const char *name, const char *value)
 
     if (is_rendition(name))
         return rendition_set(f->c, name, value, f->line, why, sizeof why) ? 1 : file_fail(f, why);
+    if (config_is_file(name))
+        return config_file_set(f->c, name, value, f->line, why, sizeof why) ? 1 : file_fail(f, why);
     if (!k) {
         unknown_key(name, strlen(name), why, sizeof why);
         return file_fail(f, why);
@@ -293,13 +295,13 @@ bool config_env_unknown(char *out, size_t n)
     return false;
 }
 
-/* --max-body reads as --max_body. */
+/* --max-body reads as --max_body; names behind a point are somebody's own. */
 static size_t argument_name(const char *arg, char *out, size_t n)
 {
-    size_t at = 0;
+    size_t at = 0, own = strcspn(arg, ".");
 
     for (const char *p = arg + 2; *p && *p != '=' && at < n - 1; p++)
-        out[at++] = *p == '-' ? '_' : *p;
+        out[at++] = *p == '-' && (size_t)(p - arg) < own ? '_' : *p;
     out[at] = '\0';
     return at;
 }
@@ -316,7 +318,7 @@ static bool load_argument(struct config *c, char *const *argv, int n, int *i, ch
     }
     size_t len = argument_name(arg, name, sizeof name);
     const struct config_key *k = config_key_find(name, len);
-    if (!k && !is_rendition(name)) {
+    if (!k && !is_rendition(name) && !config_is_file(name)) {
         unknown_key(name, len, why, why_n);
         return false;
     }
@@ -324,9 +326,11 @@ static bool load_argument(struct config *c, char *const *argv, int n, int *i, ch
         snprintf(why, why_n, "%s needs a value", name);
         return false;
     }
-    if (!k)
-        return rendition_set(c, name, value ? value + 1 : argv[++*i], 0, why, why_n);
-    return config_value_set(c, k, value ? value + 1 : argv[++*i], why, why_n);
+    const char *text = value ? value + 1 : argv[++*i];
+    if (k)
+        return config_value_set(c, k, text, why, why_n);
+    return is_rendition(name) ? rendition_set(c, name, text, 0, why, why_n)
+                              : config_file_set(c, name, text, 0, why, why_n);
 }
 
 static bool load_arguments(struct config *c, char *const *argv, int n, char *err, size_t errsize)
@@ -446,10 +450,16 @@ static void presets_free(struct config_preset **list)
 
 void config_free(struct config *c)
 {
+    config_files_free(c);
     for (size_t i = 0; i < config_keys_n; i++)
         config_value_free(c, &config_keys[i]);
     presets_free(&c->presets);
     presets_free(&c->renditions);
+}
+
+size_t config_input_size(const struct config *c)
+{
+    return (size_t)c->max_body + IC_MARKS * ((size_t)c->max_mark + 64); /* each begins on a multiple of 64 */
 }
 
 struct ic_limits config_limits(const struct config *c)

@@ -20,6 +20,21 @@ struct config_preset {
     int line; /* of the file that gave it; 0: built in */
 };
 
+#define CONFIG_FILE_NAME 32                 /* bytes, NUL included */
+#define CONFIG_FILE_HASH IC_MARK_HASH       /* bytes */
+#define CONFIG_FONT_MAX  ((size_t)64 << 20) /* bytes of a font's file */
+
+/* A file under a name: mark.NAME or font.NAME. */
+struct config_file {
+    char name[CONFIG_FILE_NAME];
+    char *path;     /* owned */
+    uint8_t *bytes; /* owned; NULL until config_files_read */
+    size_t n;
+    uint8_t hash[CONFIG_FILE_HASH]; /* of bytes */
+    struct config_file *next;
+    int line; /* of the configuration file; 0: given on the command line */
+};
+
 /* Plain values, read-only once loaded. Strings are owned by the configuration, never NULL, "" where not set. */
 struct config {
     /* where requests come from */
@@ -29,6 +44,9 @@ struct config {
     int64_t backlog;
     /* where images come from */
     char *image_root;
+    char *mark_root;           /* watermarks by path; "": there are none */
+    struct config_file *marks; /* owned, as fonts */
+    struct config_file *fonts; /* the first is the default */
     /* processes and threads */
     int64_t workers;     /* 0: jobs run in the accept threads */
     int64_t queue;       /* requests that may wait beyond those at work */
@@ -40,6 +58,7 @@ struct config {
     int64_t memory_limit;  /* all of pixpool: workers, and bodies and results in flight */
     int64_t worker_memory; /* one job */
     int64_t max_body, max_result;
+    int64_t max_mark; /* a watermark's file */
     /* batches */
     int64_t batch_max;   /* files of one batch */
     int64_t batch_spool; /* bytes of results that wait in a file */
@@ -89,6 +108,15 @@ void config_words(FILE *to);
 
 /* Options of a preset, or NULL. */
 const char *config_preset(const struct config *c, const char *name, size_t n);
+
+/* Reads what mark.NAME and font.NAME name, once. false: why names the key and the reason. */
+bool config_files_read(struct config *c, char *why, size_t why_n);
+const struct config_file *config_file_find(const struct config_file *list, const char *name); /* or NULL */
+/* "a, b, c" as far as they fit, or "none". Returns out. */
+const char *config_file_names(const struct config_file *list, char *out, size_t n);
+
+/* Bytes of a mailbox's input area: a source and all its watermarks. */
+size_t config_input_size(const struct config *c);
 
 /* The limits imgcore works under. */
 struct ic_limits config_limits(const struct config *c);

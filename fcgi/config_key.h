@@ -55,6 +55,13 @@ const char *config_value_range(const struct config_key *k, char *out, size_t n);
 /* Frees the field where it is a string. */
 void config_value_free(struct config *c, const struct config_key *k);
 
+/* config_files.c. Whether a key is mark.NAME or font.NAME. */
+bool config_is_file(const char *key);
+/* line 0: from the command line. false: why says what is wrong. */
+bool config_file_set(struct config *c, const char *key, const char *path, int line, char *why, size_t why_n);
+void config_files_print(FILE *to, const struct config *c);
+void config_files_free(struct config *c);
+
 /* The row of this name (n bytes), or NULL. */
 const struct config_key *config_key_find(const char *name, size_t n);
 /* The row whose name is most like it, or NULL where none is near. */

@@ -50,6 +50,17 @@ static void print_list(FILE *to, const char *prefix, bool configured, const stru
         fprintf(to, "%s%s =%s%s\n", prefix, p[0], *p[1] ? " " : "", p[1]);
 }
 
+static void print_files(FILE *to, const struct config *c)
+{
+    fputs("\n# ---- Watermarks and fonts: files under names, read at start ----\n\n", to);
+    print_wrapped(
+        to, "# ",
+        "mark.NAME = FILE: an image for mark=NAME. font.NAME = FILE: a font for txt-font=NAME; the first one is "
+        "the default, and the others lend what it lacks.");
+    if (c)
+        config_files_print(to, c);
+}
+
 static void print_presets(FILE *to, const struct config *c)
 {
     fputs(
@@ -71,6 +82,7 @@ void config_print(FILE *to, const struct config *c)
                   "M, G, T, which are 1024 apart for bytes and 1000 for other numbers; times take ms, s, m, h, d.");
     for (size_t i = 0; i < config_keys_n; i++)
         print_key(to, c, &config_keys[i]);
+    print_files(to, c);
     print_presets(to, c);
 }
 

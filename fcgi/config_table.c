@@ -30,6 +30,9 @@ const struct config_key config_keys[] = {
     { "image_root", CONFIG_STRING, OFF(image_root), .def = "", .max = TEXT, .values = "a directory, or empty",
       .group = "Where images come from",
       .help = "GET /img/PATH serves what lies below this directory. Empty: there is no /img/." },
+    { "mark_root", CONFIG_STRING, OFF(mark_root), .def = "", .max = TEXT, .values = "a directory, or empty",
+      .help = "mark=PATH lays the image at PATH below this directory over the result. Empty: only watermarks with a name, "
+              "from lines mark.NAME = FILE, and uploaded ones." },
 
     { "workers", CONFIG_INT, OFF(workers), .def = "auto", .min = 0, .max = 1024, .automatic = true,
       .group = "Processes and threads",
@@ -60,6 +63,8 @@ const struct config_key config_keys[] = {
       .help = "A request's body (beyond: 413), and a source below image_root (beyond: 422)." },
     { "max_result", CONFIG_BYTES, OFF(max_result), .def = "32M", .min = KILO, .max = 4 * GIGA,
       .help = "The encoded results of one job. Beyond: 422." },
+    { "max_mark", CONFIG_BYTES, OFF(max_mark), .def = "2M", .min = KILO, .max = 64 * MEGA,
+      .help = "A watermark's file." },
 
     { "batch_max", CONFIG_INT, OFF(batch_max), .def = "500", .min = 1, .max = 10000,
       .group = "Batches",

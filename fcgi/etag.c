@@ -31,6 +31,7 @@ void etag_make(const struct etag_parts *parts, char out[ETAG_SIZE])
     add_text(&h, parts->options);
     add_text(&h, parts->format);
     add_text(&h, parts->versions);
+    add_text(&h, parts->marks);
     add(&h, numbers, sizeof numbers);
     crypto_generichash_final(&h, hash, sizeof hash);
     sodium_bin2base64(text, sizeof text, hash, sizeof hash, sodium_base64_VARIANT_URLSAFE_NO_PADDING);

@@ -13,9 +13,10 @@
  * path     as decoded
  * options  canonical, presets applied
  * format   what Accept led to, "" where it plays no part
- * versions pixpool's and the codecs' */
+ * versions pixpool's and the codecs'
+ * marks    which watermarks and fonts, of which contents; "" where there are none */
 struct etag_parts {
-    const char *path, *options, *format, *versions;
+    const char *path, *options, *format, *versions, *marks;
     int64_t size;
     struct timespec mtime;
 };

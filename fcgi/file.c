@@ -75,7 +75,7 @@ bool file_read(const char *path, size_t max, uint8_t **data, size_t *n, char *wh
     if (!std)
         close(fd);
     if (ok && size > max) {
-        snprintf(why, why_n, "larger than max_body = %zu bytes", max);
+        snprintf(why, why_n, "larger than %zu bytes", max);
         free(p);
         return false;
     }

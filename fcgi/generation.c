@@ -215,7 +215,7 @@ static void bear_worker(struct generation *g, int k)
 {
     struct life *l = &g->workers[k];
     const char *failed = NULL;
-    int pair[2], memfd = mailbox_create((size_t)g->c->max_body, (size_t)g->c->max_result);
+    int pair[2], memfd = mailbox_create(config_input_size(g->c), (size_t)g->c->max_result);
     l->tally = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (memfd < 0 || l->tally < 0) {
         failed = memfd < 0 ? "mailbox" : "eventfd";

@@ -19,7 +19,9 @@
 
 void image_reply_option(struct reply *a, const struct query_error *e)
 {
-    if (e->option[0])
+    if (!strcmp(e->code, "busy"))
+        reply_busy(a, 1, e->text);
+    else if (e->option[0])
         reply_problem_option(a, e->option, e->code, "%s", e->text);
     else
         reply_problem(a, 400, e->code, "%s", e->text);
@@ -112,6 +114,24 @@ bool image_reply_plan(struct request *rq, const struct query *q, struct image_re
     im->reserve = image_reply_reserve(&im->plan, (size_t)c->max_result);
     log_plan(&rq->log, q, im);
     return true;
+}
+
+bool image_reply_find_marks(struct image_reply *im, const struct request *rq, struct query *q, struct reply *a)
+{
+    struct query_error e = { .option = "" };
+    if (marks_find(im->marks, rq->gw->cfg, q, &e))
+        return true;
+    image_reply_option(a, &e);
+    return false;
+}
+
+bool image_reply_load_marks(struct image_reply *im, struct request *rq, struct reply *a)
+{
+    struct ic_error e = { 0 };
+    if (marks_load(im->marks, &rq->ticket, &e) == IC_OK)
+        return true;
+    reply_error(a, &e, 1);
+    return false;
 }
 
 /* sized: the result's size is known; where pixels decide, a plan only knows a bound. */
@@ -228,6 +248,7 @@ static int run_job(struct request *rq, const struct image_reply *im, struct pool
     snprintf(what, sizeof what, "%s %.40s", rq->log.route, rq->id);
     j.worker = -1;
     j.job.inputs = j.job.outputs = 1;
+    marks_hand(im->marks, &j.job, j.in);
     j.job.recipe[0] = im->recipe;
     j.in[0] = in;
     if (!pool_price(&rq->ticket, &j.forecast, rq->deadline_ms, &j.retry_after_s, &out->r.e)) {

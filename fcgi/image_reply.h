@@ -3,6 +3,7 @@
 #ifndef IMAGE_REPLY_H
 #define IMAGE_REPLY_H
 
+#include "marks.h"
 #include "query.h"
 #include "request.h"
 
@@ -11,7 +12,8 @@ struct image_reply {
     struct ic_info info;
     struct ic_recipe recipe; /* with the format that was negotiated */
     struct ic_plan plan;
-    size_t reserve; /* bytes of the memory budget that its result should need */
+    struct marks *marks; /* borrowed */
+    size_t reserve;      /* bytes of the memory budget that its result should need */
 };
 
 /* Answers 400 with what the option parser said. */
@@ -42,5 +44,10 @@ void image_reply_head(const struct image_reply *im, struct reply *a);
  * is its own. */
 void image_reply_run(struct request *rq, const struct image_reply *im, const char *key, struct pool_input in,
                      struct reply *a);
+
+/* Finds the watermarks of one output, before image_reply_plan; reads them, once there is a ticket.
+ * false: a holds the error. */
+bool image_reply_find_marks(struct image_reply *im, const struct request *rq, struct query *q, struct reply *a);
+bool image_reply_load_marks(struct image_reply *im, struct request *rq, struct reply *a);
 
 #endif

@@ -106,12 +106,25 @@ static enum ic_code job_inspect(struct ic_engine *g, struct ic_bytes source, str
     return IC_OK;
 }
 
+/* What recipes mean by mark 1, 2, 3: the inputs behind the source. */
+static void job_lend_marks(struct ic_engine *g, const struct job *j, const uint8_t *in)
+{
+    struct ic_mark_bytes marks[IC_MARKS];
+    int n = (int)j->inputs - 1;
+    for (int i = 0; i < n; i++) {
+        marks[i].bytes = (struct ic_bytes){ in + j->in[1 + i].offset, j->in[1 + i].length };
+        memcpy(marks[i].hash, j->in[1 + i].hash, sizeof marks[i].hash);
+    }
+    ic_engine_lend_marks(g, marks, n);
+}
+
 void job_run(struct ic_engine *g, const struct job *j, const uint8_t *in, uint8_t *out, size_t out_size, job_emit *emit,
              void *ctx)
 {
     struct job_run run = { .job = j, .out = out, .out_size = out_size, .emit = emit, .ctx = ctx };
     struct ic_bytes source = { in + j->in[0].offset, j->in[0].length };
     struct ic_error e = { 0 };
+    job_lend_marks(g, j, in);
     enum ic_code rc = j->kind == JOB_INSPECT ? job_inspect(g, source, &run, &e)
                                              : ic_run(g, source, j->recipe, (int)j->outputs, job_on_result, &run, &e);
     if (run.stopped || run.done == j->outputs)

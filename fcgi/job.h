@@ -7,7 +7,7 @@
 
 #include "../imgcore/imgcore.h"
 
-#define JOB_INPUTS  4 /* the source, then marks */
+#define JOB_INPUTS  (1 + IC_MARKS) /* the source, then marks */
 #define JOB_OUTPUTS 32
 
 enum job_kind {
@@ -23,6 +23,7 @@ struct job {
     uint32_t inputs, outputs;
     struct {
         uint64_t offset, length;
+        uint8_t hash[IC_MARK_HASH]; /* of a mark's bytes */
     } in[JOB_INPUTS];
     struct ic_recipe recipe[JOB_OUTPUTS];
 };

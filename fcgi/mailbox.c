@@ -1,6 +1,6 @@
 /* The memory that the gateway and one worker share: a sealed memfd, mapped once per birth on both sides.
  *
- *     [ in: max_body, rounded up to pages | out: max_result ]
+ *     [ in: max_body and marks, rounded up to pages | out: max_result ]
  *
  * It holds bytes only; lengths travel in messages and are checked by the receiver. The size is sealed, so neither side
  * can pull pages away under the other (SIGBUS). Mapped for life because page faults cost more than copying: a fresh

@@ -42,7 +42,7 @@ static struct {
 } started;
 
 /* What the file's parser, which knows no options, leaves open. */
-static bool options_ok(const struct config *c, const char *file, char *err, size_t n)
+static bool options_ok(struct config *c, const char *file, char *err, size_t n)
 {
     char text[500];
 
@@ -52,7 +52,7 @@ static bool options_ok(const struct config *c, const char *file, char *err, size
         snprintf(err, n, "%s: %s", file ? file : "PIXPOOL_CONFIG", text);
         return false;
     }
-    return query_allow_valid(c, err, n);
+    return query_allow_valid(c, err, n) && config_files_read(c, err, n);
 }
 
 /* For a reload: the same words, the file as it is now. */
@@ -75,7 +75,7 @@ static struct config *load_again(void *ctx, char *err, size_t n)
     return NULL;
 }
 
-static int serve_configured(const struct config *c, struct cmd_words *words)
+static int serve_configured(struct config *c, struct cmd_words *words)
 {
     char text[600];
 

@@ -51,7 +51,7 @@ static struct worker *pool_inline_worker(const struct config *c)
     w->pid = getpid();
     w->born_ms = clock_ms();
     w->engine = ic_engine_create(&limits);
-    if (w->engine && mailbox_map(&w->box, -1, (size_t)c->max_body, (size_t)c->max_result))
+    if (w->engine && mailbox_map(&w->box, -1, config_input_size(c), (size_t)c->max_result))
         return w;
     ic_engine_free(w->engine);
     free(w);
@@ -66,7 +66,7 @@ struct pool *pool_create(const struct config *c)
     p->workers = c->workers > 0 ? (int)c->workers : 1;
     p->places = p->workers + (int)c->queue;
     p->places_bodies = pool_places_bodies(p->places);
-    p->in_size = (size_t)c->max_body;
+    p->in_size = config_input_size(c);
     p->out_size = (size_t)c->max_result;
     p->worker_memory = c->workers > 0 ? (size_t)c->worker_memory : 0;
     p->bytes_max = pool_budget(c, p->workers);

@@ -29,9 +29,10 @@ struct query {
         struct ic_colour colour;
         bool given;
     } bg, start, stop, tint;
-    char preset[QUERY_TEXT]; /* names, comma-separated */
-    uint64_t exempt[2];      /* rows that the operator gave: allowed_* do not concern them */
-    int fit_enlarges;        /* of a fit in another service's words: enum query_enlarge */
+    char preset[QUERY_TEXT];         /* names, comma-separated */
+    uint64_t exempt[2];              /* rows that the operator gave: allowed_* do not concern them */
+    int fit_enlarges;                /* of a fit in another service's words: enum query_enlarge */
+    char mark[IC_MARKS][QUERY_TEXT]; /* what marks.c looks for */
 };
 
 enum query_enlarge { QUERY_SILENT, QUERY_ENLARGES, QUERY_KEEPS };

@@ -11,6 +11,7 @@
 #define F(field)        offsetof(struct query, field)
 #define R(field)        offsetof(struct query, recipe.field)
 #define LENGTH          &query_type_length, .min = 1, .max = 16384
+#define OFFSET          &query_type_length, .min = -16384, .max = 16384
 #define WORD(words_)    &query_type_word, .words = words_
 #define BOOL            &query_type_bool
 #define PERCENT(field_) &query_type_number, .offset = R(filters.field_), .min = -100, .max = 100, .def = "0"
@@ -39,6 +40,38 @@ static const struct query_word gravities[] = {
     { "right-bottom", IC_SOUTHEAST },
     { NULL, 0 }
 };
+
+static const struct query_word mark_places[] = {
+    { "southeast", IC_SOUTHEAST }, { "south", IC_SOUTH }, { "southwest", IC_SOUTHWEST }, { "east", IC_EAST },
+    { "center", IC_CENTER }, { "west", IC_WEST }, { "northeast", IC_NORTHEAST }, { "north", IC_NORTH },
+    { "northwest", IC_NORTHWEST }, { "tile", IC_MARK_TILE },
+    { "bottom-right", IC_SOUTHEAST }, { "bottom", IC_SOUTH }, { "bottom-left", IC_SOUTHWEST }, { "right", IC_EAST },
+    { "centre", IC_CENTER }, { "left", IC_WEST }, { "top-right", IC_NORTHEAST }, { "top", IC_NORTH },
+    { "top-left", IC_NORTHWEST },
+    { NULL, 0 }
+};
+
+/* The options of watermark i; all their names end in n_. */
+#define MARK_ROWS(n_, i_) \
+    { "mark" n_, "watermark" n_ ",wm" n_, &query_type_text, .offset = F(mark[i_]), \
+      .text = "watermark: a name of the configuration, a path below mark_root, upload for the part of the form, or none" }, \
+    { "mark-pos" n_, "mark-align" n_ ",markpos" n_, WORD(mark_places), .offset = R(mark[i_].pos), .def = "southeast", \
+      .text = "where the watermark lies; tile repeats it all over the result" }, \
+    { "mark-scale" n_, "markscale" n_, &query_type_number, .offset = R(mark[i_].scale), .min = 0.1, .max = 1000, \
+      .def = "20", .text = "width of the watermark in percent of the result's" }, \
+    { "mark-w" n_, "markw" n_, LENGTH, .offset = R(mark[i_].width), \
+      .text = "width of the box that the watermark is fitted into, instead of mark-scale; shares are of the result" }, \
+    { "mark-h" n_, "markh" n_, LENGTH, .offset = R(mark[i_].height), .text = "height of that box" }, \
+    { "mark-pad" n_, "markpad" n_, &query_type_number, .offset = R(mark[i_].pad), .max = 16384, .def = "5", \
+      .text = "pixels between the watermark and the edges that it lies at; between tiles" }, \
+    { "mark-x" n_, "markx" n_, OFFSET, .offset = R(mark[i_].x), \
+      .text = "pixels or a share to the edge at its side, instead of mark-pad; to the right of the centre" }, \
+    { "mark-y" n_, "marky" n_, OFFSET, .offset = R(mark[i_].y), \
+      .text = "pixels or a share to the edge above or below, instead of mark-pad; down from the centre" }, \
+    { "mark-alpha" n_, "markalpha" n_, &query_type_number, .offset = R(mark[i_].alpha), .max = 100, .def = "100", \
+      .text = "opacity of the watermark in percent" }, \
+    { "mark-rot" n_, "markrot" n_, &query_type_number, .offset = R(mark[i_].rotate), .min = -360, .max = 360, .def = "0", \
+      .text = "degrees clockwise by which the watermark alone is turned" }
 
 static const struct query_word formats[] = {
     { "jpeg", IC_FORMAT_JPEG }, { "jpg", IC_FORMAT_JPEG }, { "png", IC_FORMAT_PNG }, { "webp", IC_FORMAT_WEBP },
@@ -148,6 +181,9 @@ const struct query_option query_options[] = {
     { "radius", "", &query_type_radius, .offset = R(surround.radius), .max = 16384, .def = "0",
       .text = "rounds the corners by so many pixels, or max" },
     { "filter-kernel", "kernel", WORD(kernels), .offset = R(kernel), .def = "lanczos3", .text = "resampling filter" },
+    MARK_ROWS("", 0),
+    MARK_ROWS(".1", 1),
+    MARK_ROWS(".2", 2),
     { "strict", "", BOOL, .offset = R(strict), .def = "0", .text = "a truncated source is an error" },
     { "preset", "p,pr", &query_type_preset, .offset = F(preset),
       .text = "names of option sets from the configuration; later ones override earlier ones, other options all of them" },

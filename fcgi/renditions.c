@@ -106,6 +106,8 @@ static void on_output(void *ctx, const struct job_output *o, const uint8_t *data
 enum ic_code renditions_run(struct renditions *s, struct pool_ticket *t, struct pool_input in, struct ic_error *e)
 {
     s->job.job.inputs = 1;
+    if (s->marks)
+        marks_hand(s->marks, &s->job.job, s->job.in);
     s->job.job.outputs = (uint32_t)s->jobs;
     s->job.in[0] = in;
     s->job.emit = on_output;

@@ -8,6 +8,7 @@
 #define RENDITIONS_H
 
 #include "framing.h"
+#include "marks.h"
 #include "order.h"
 #include "pool.h"
 
@@ -31,6 +32,7 @@ struct renditions {
     double decode_ms, transform_ms, encode_ms;
     struct rendition out[JOB_OUTPUTS]; /* by output of the order */
     /* the job */
+    const struct marks *marks;      /* borrowed, loaded; NULL: there are none */
     int jobs;                       /* recipes in it */
     int8_t job_output[JOB_OUTPUTS]; /* recipe -> output */
     struct pool_job job;

@@ -29,6 +29,7 @@ bool upload_begin(struct upload *u, struct request *rq, const char *query, bool 
     struct query_error e = { .option = "" };
     memset(u, 0, sizeof *u);
     order_init(&u->order);
+    marks_init(&u->marks);
     if (!check_type(u, rq, a))
         return false;
     if (record && !order_record(&u->order)) {
@@ -44,6 +45,7 @@ bool upload_begin(struct upload *u, struct request *rq, const char *query, bool 
 void upload_free(struct upload *u)
 {
     order_free(&u->order);
+    marks_free(&u->marks);
 }
 
 /* No more than a body may have: beyond it request_read_body answers 413, which an admission that fails would hide. */
@@ -80,6 +82,8 @@ static bool take_part(struct upload *u, const struct config *c, const struct mul
     const char *value = (const char *)part->data.p;
     if (upload_is_file(part->name))
         return take_file(u, part, a);
+    if (marks_upload(&u->marks, part->name, part->has_filename || !strncmp(part->type, "image/", 6), part->data))
+        return true;
     bool ok = !strcmp(part->name, "operations") ? order_operations(&u->order, c, value, part->data.n, &e)
                                                 : order_field(&u->order, c, part->name, value, part->data.n, &e);
     if (ok)

@@ -4,13 +4,15 @@
 #ifndef UPLOAD_H
 #define UPLOAD_H
 
+#include "marks.h"
 #include "multipart.h"
 #include "order.h"
 #include "request.h"
 
 struct upload {
     struct order order;
-    bool form;            /* multipart/form-data */
+    bool form; /* multipart/form-data */
+    struct marks marks;
     struct ic_bytes file; /* borrowed from the body; p NULL: not seen */
     char name[256];       /* of the file as sent, "" where there is none: not to be used as a path */
 };

@@ -82,7 +82,7 @@ _Noreturn void worker_run(const struct config *c, int index, int socket, int mem
     worker_warm_heap();
     struct worker_seat s = { .socket = socket, .tally = tally };
     struct ic_limits limits = config_limits(c);
-    if (!mailbox_map(&s.box, memfd, (size_t)c->max_body, (size_t)c->max_result)) {
+    if (!mailbox_map(&s.box, memfd, config_input_size(c), (size_t)c->max_result)) {
         log_line(LOG_LV_ERROR, "event=start error=\"mailbox: %s\"", strerror(errno));
         _exit(1);
     }

@@ -179,7 +179,7 @@ struct ic_mark {
     double pad;                  /* px to the edges that pos names; between tiles */
     struct ic_len x, y;          /* the same for one axis, instead of pad; may be negative */
     double alpha;                /* 0 .. 100 */
-    int rotate;                  /* as the recipe's, of the mark alone */
+    double rotate;               /* as the recipe's, of the mark alone */
 };
 
 /* The options of one output: plain data, copied as bytes between processes of the same binary.

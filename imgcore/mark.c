@@ -184,10 +184,3 @@ enum ic_code ic_mark_take(struct ic_engine *g, const struct ic_plan *plan, const
     rc = mark_take(g, plan, m, shape, out, &own);
     return rc == IC_OK ? rc : ic_fail(e, rc, "the watermark: %.180s", own.text);
 }
-
-void ic_engine_lend_marks(struct ic_engine *g, const struct ic_mark_bytes *marks, int n)
-{
-    g->lent_n = n < IC_MARKS ? n : IC_MARKS;
-    for (int i = 0; i < g->lent_n; i++)
-        g->lent[i] = marks[i];
-}

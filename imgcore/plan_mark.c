@@ -15,7 +15,7 @@ static bool mark_sound(const struct ic_mark *m)
 {
     bool pos = m->pos == IC_MARK_TILE || (m->pos >= 0 && m->pos <= IC_NORTHWEST);
 
-    return pos && m->input >= 0 && m->input <= IC_MARKS && within(m->scale, 0.1, 1000) && within(m->alpha, 0, 100) &&
+    return pos && m->input >= 0 && m->input <= IC_MARKS && within(m->scale, 0.1, 1000) && within(m->alpha, 0, 100) && within(m->rotate, -360, 360) &&
            within(m->pad, 0, 65535) && within(m->width.value, 0, 65535) && within(m->height.value, 0, 65535) &&
            within(m->x.value, -65535, 65535) && within(m->y.value, -65535, 65535);
 }

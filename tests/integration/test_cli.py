@@ -220,7 +220,7 @@ def test_wrong_calls_are_2(photo, tmp_path, args, says):
         (["text.jpg", "-o", "o.jpg"], "pixpool: text.jpg: "),
         (["empty.jpg", "-o", "o.jpg"], "pixpool: empty.jpg: "),
         (["photo.jpg", "-o", "none/o.jpg"], "pixpool: none/o.jpg: No such file or directory"),
-        (["photo.jpg", "-o", "o.jpg", "--max_body=1K"], "pixpool: photo.jpg: larger than max_body = 1024 bytes"),
+        (["photo.jpg", "-o", "o.jpg", "--max_body=1K"], "pixpool: photo.jpg: larger than 1024 bytes"),
         (["photo.jpg", "-o", "o.jpg", "--max_pixels_in", "100K"], "pixpool: photo.jpg: "),
         (["photo.jpg", "-o", "o.jpg", "--max_result=1K"], "pixpool: photo.jpg: "),
         (["photo.jpg", "-o", "o.jpg", "--config=gone.conf"], "pixpool: gone.conf: No such file"),

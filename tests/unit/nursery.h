@@ -148,7 +148,7 @@ _Noreturn static inline void nursery_worker(const struct config *c, pid_t parent
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (getppid() != parent) /* it died before the line above */
         _exit(1);
-    if (!mailbox_map(&box, memfd, (size_t)c->max_body, (size_t)c->max_result))
+    if (!mailbox_map(&box, memfd, config_input_size(c), (size_t)c->max_result))
         _exit(1);
     ssize_t n;
     while ((n = recv(socket, &j, sizeof j, 0)) > 0) {
@@ -161,7 +161,7 @@ _Noreturn static inline void nursery_worker(const struct config *c, pid_t parent
 
 static inline pid_t nursery_bear(const struct config *c, int to, int index)
 {
-    int pair[2], memfd = mailbox_create((size_t)c->max_body, (size_t)c->max_result);
+    int pair[2], memfd = mailbox_create(config_input_size(c), (size_t)c->max_result);
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
         _exit(1);
     pid_t parent = getpid(), pid = fork();

@@ -5,9 +5,13 @@
 
 #include "../../fcgi/etag.h"
 
-static const struct etag_parts base = {
-    .path = "a.jpg", .options = "w=3", .format = "webp", .versions = "1", .size = 10, .mtime = { 1700000000, 5 }
-};
+static const struct etag_parts base = { .path = "a.jpg",
+                                        .options = "w=3",
+                                        .format = "webp",
+                                        .versions = "1",
+                                        .marks = "",
+                                        .size = 10,
+                                        .mtime = { 1700000000, 5 } };
 
 START_TEST(tags_are_strong_and_stable)
 {
@@ -23,9 +27,9 @@ END_TEST
 
 START_TEST(every_part_counts)
 {
-    struct etag_parts p[8];
+    struct etag_parts p[9];
     char a[ETAG_SIZE], b[ETAG_SIZE];
-    for (int i = 0; i < 8; i++)
+    for (int i = 0; i < 9; i++)
         p[i] = base;
     p[0].path = "b.jpg";
     p[1].options = "w=4";
@@ -36,6 +40,7 @@ START_TEST(every_part_counts)
     p[6].mtime.tv_nsec++;
     p[7].path = "a.jpgw=3"; /* parts do not run into each other */
     p[7].options = "";
+    p[8].marks = "logo";
     etag_make(&base, a);
     etag_make(&p[_i], b);
     ck_assert_str_ne(a, b);
@@ -78,7 +83,7 @@ int main(void)
     Suite *s = suite_create("etag");
     TCase *t = tcase_create("etag");
     tcase_add_test(t, tags_are_strong_and_stable);
-    tcase_add_loop_test(t, every_part_counts, 0, 8);
+    tcase_add_loop_test(t, every_part_counts, 0, 9);
     tcase_add_loop_test(t, if_none_match, 0, (int)(sizeof lists / sizeof *lists));
     suite_add_tcase(s, t);
     SRunner *r = srunner_create(s);

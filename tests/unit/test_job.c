@@ -42,6 +42,17 @@ enum ic_code ic_run(struct ic_engine *g, struct ic_bytes in, const struct ic_rec
     return IC_OK;
 }
 
+static struct ic_mark_bytes lent[IC_MARKS];
+static int lent_n;
+
+void ic_engine_lend_marks(struct ic_engine *g, const struct ic_mark_bytes *marks, int n)
+{
+    (void)g;
+    lent_n = n;
+    for (int i = 0; i < n; i++)
+        lent[i] = marks[i];
+}
+
 static struct job_output got[JOB_OUTPUTS + 1];
 static int got_n, stop_after;
 
@@ -100,6 +111,26 @@ START_TEST(results_lie_one_after_another)
         for (size_t k = 0; k < 100; k++)
             ck_assert_uint_eq(out[got[i].offset + k], (uint8_t)(i + 1));
     }
+}
+END_TEST
+
+START_TEST(inputs_behind_the_source_are_marks)
+{
+    run();
+    ck_assert_int_eq(lent_n, 0);
+    job.inputs = 3;
+    job.in[1].offset = 40;
+    job.in[1].length = 5;
+    job.in[2].offset = 60;
+    job.in[2].length = 4;
+    job.in[2].hash[0] = 9;
+    got_n = 0;
+    run();
+    ck_assert_int_eq(lent_n, 2);
+    ck_assert_ptr_eq(lent[0].bytes.p, in + 40);
+    ck_assert_uint_eq(lent[0].bytes.n, 5);
+    ck_assert_ptr_eq(lent[1].bytes.p, in + 60);
+    ck_assert_uint_eq(lent[1].hash[0], 9);
 }
 END_TEST
 
@@ -198,6 +229,7 @@ int main(void)
     TCase *t = tcase_create("job");
     tcase_add_checked_fixture(t, setup, NULL);
     tcase_add_test(t, results_lie_one_after_another);
+    tcase_add_test(t, inputs_behind_the_source_are_marks);
     tcase_add_test(t, a_failed_output_takes_no_space_and_the_others_go_on);
     tcase_add_test(t, a_failed_job_ends_with_index_minus_one);
     tcase_add_test(t, what_does_not_fit_is_a_result_error);

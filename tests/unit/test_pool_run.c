@@ -126,10 +126,10 @@ START_TEST(a_source_beyond_the_mailbox_is_a_limit)
 {
     struct errand r;
     errand_init(&r, &n, ACT_COPY, 3000);
-    r.job.in[0].n = (size_t)n.c.max_body + 1;
+    r.job.in[0].n = config_input_size(&n.c) + 1;
     ck_assert_int_eq(errand_run(&r), IC_E_LIMIT);
     r.job.job.inputs = 2;
-    r.job.in[0].n = (size_t)n.c.max_body;
+    r.job.in[0].n = config_input_size(&n.c);
     r.job.in[1] = (struct pool_input){ .p = r.in, .n = 1 };
     ck_assert_int_eq(errand_run(&r), IC_E_LIMIT);
     r.job.in[1].n = SIZE_MAX; /* a sum that wraps */
