@@ -29,6 +29,7 @@
 #include "clock.h"
 #include "ledger.h"
 #include "log.h"
+#include "notify.h"
 #include "stats.h"
 
 #define SPAWNER_READY_MS 10000 /* for the next generation to serve */
@@ -53,6 +54,7 @@ static void spawner_promote(struct spawner *s)
     s->serving->kill_ms = INT64_MAX;
     log_line(LOG_LV_INFO, "event=generation gateway=%d old=%d", (int)s->serving->gateway.pid, (int)old->gateway.pid);
     spawner_retire(old);
+    notify_manager("READY=1");
 }
 
 static void spawner_abandon(struct spawner *s, const char *why)
@@ -62,16 +64,23 @@ static void spawner_abandon(struct spawner *s, const char *why)
     g->failed = g->retired = true;
     g->kill_ms = clock_ms();
     s->next = NULL;
+    notify_manager("READY=1"); /* the reload is over, though in vain */
 }
 
-/* Without workers there is no socket on which it could say so. */
-static void spawner_listen(struct spawner *s)
+/* Whether its gateway says now that it serves. Without workers there is no socket on which it could. */
+static bool spawner_hears(const struct generation *g)
 {
     char word;
-    struct generation *g = s->next;
-    if (!g || !g->gateway.pid)
-        return;
-    if (g->to_gateway < 0 || recv(g->to_gateway, &word, 1, MSG_DONTWAIT) == 1)
+    return g->gateway.pid && (g->to_gateway < 0 || recv(g->to_gateway, &word, 1, MSG_DONTWAIT) == 1);
+}
+
+static void spawner_listen(struct spawner *s)
+{
+    if (!s->serving->ready && spawner_hears(s->serving)) {
+        s->serving->ready = true;
+        notify_manager("READY=1");
+    }
+    if (s->next && spawner_hears(s->next))
         spawner_promote(s);
 }
 
@@ -96,6 +105,7 @@ static void spawner_reload(struct spawner *s)
     }
     s->next->kill_ms = clock_ms() + SPAWNER_READY_MS;
     log_line(LOG_LV_INFO, "event=reload");
+    notify_reloading();
 }
 
 /* As soon as there is room for one more generation. */
@@ -145,6 +155,8 @@ static void spawner_stop(struct spawner *s, int signal_number)
 {
     int64_t grace_ms = s->stopping ? 0 : s->serving->c->grace_ms + SPAWNER_MARGIN_MS; /* asked twice: at once */
     log_line(LOG_LV_INFO, "event=stop signal=SIG%s wait_ms=%lld", sigabbrev_np(signal_number), (long long)grace_ms);
+    if (!s->stopping)
+        notify_manager("STOPPING=1");
     s->stopping = true;
     s->kill_ms = clock_ms() + grace_ms;
     for (int i = 0; i < SPAWNER_GENERATIONS; i++)
@@ -213,9 +225,10 @@ static int spawner_timeout(const struct spawner *s)
 
 static void spawner_wait(const struct spawner *s)
 {
-    struct pollfd f[2] = { { .fd = s->signals, .events = POLLIN },
-                           { .fd = s->next ? s->next->to_gateway : -1, .events = POLLIN } };
-    poll(f, 2, spawner_timeout(s));
+    struct pollfd f[3] = { { .fd = s->signals, .events = POLLIN },
+                           { .fd = s->next ? s->next->to_gateway : -1, .events = POLLIN },
+                           { .fd = s->serving->ready ? -1 : s->serving->to_gateway, .events = POLLIN } };
+    poll(f, 3, spawner_timeout(s));
 }
 
 static void spawner_loop(struct spawner *s)
@@ -226,9 +239,9 @@ static void spawner_loop(struct spawner *s)
                 generation_births(s, s->all[i]);
         if (s->stopping && spawner_deserted(s))
             return;
+        spawner_listen(s); /* before the wait, which nothing would end where there is no socket to hear it on */
         spawner_wait(s);
         spawner_signals(s);
-        spawner_listen(s);
         spawner_reap(s);
         spawner_kill_overdue(s);
         upgrade_expire(s);

@@ -13,8 +13,8 @@ build=(gcc libc6-dev make pkg-config binutils libfcgi-dev libjpeg62-turbo-dev li
     libwebp-dev liblcms2-dev libseccomp-dev libjansson-dev libsodium-dev libinih-dev
     libarchive-dev)
 run=(nginx curl mate-backgrounds)
-tests=(check groff-base apache2 lighttpd caddy python3 python3-numpy python3-pytest python3-pil python3-selenium chromium chromium-driver libjpeg-turbo-progs webp
-    prometheus valgrind)
+tests=(check groff-base apache2 lighttpd caddy systemd python3 python3-numpy python3-pytest python3-pil
+    python3-selenium chromium chromium-driver libjpeg-turbo-progs webp prometheus valgrind)
 bench=(libvips-dev python3 python3-numpy python3-pil libjpeg-turbo-progs mate-backgrounds)
 dev=(clang libclang-rt-dev clang-format shellcheck)
 qemu=(qemu-user gcc-aarch64-linux-gnu)
@@ -52,7 +52,9 @@ if [ ${#missing[@]} -eq 0 ]; then exit 0; fi
 
 echo "Installing from Debian what is missing: ${missing[*]}"
 case " ${missing[*]} " in
-*" nginx "*) echo "(Debian starts a web server of its own on port 80 with nginx. pixpool does not use it.)" ;;
+*" nginx "* | *" apache2 "* | *" lighttpd "* | *" caddy "*)
+    echo "(Debian starts web servers of their own on port 80 with these. pixpool does not use them.)"
+    ;;
 esac
 root=(env DEBIAN_FRONTEND=noninteractive)
 if [ "$(id -u)" != 0 ]; then
