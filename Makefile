@@ -156,6 +156,24 @@ bench-peers: ## what slow and silent peers cost everybody else
 	@mkdir -p $(BUILD)/bench
 	@PIXPOOL_BUILD=$(BUILD) /usr/bin/python3 -B tests/bench/slow_peers.py --json $(BUILD)/bench/peers.json
 
+.PHONY: bench-overload story soak
+bench-overload: ## ten times its capacity, from an open-loop client; OVERLOAD="--seconds 5"
+	@tools/deps.sh test
+	@$(MAKE) --no-print-directory -j$(JOBS) all $(BUILD)/tests/bench/openloop
+	@mkdir -p $(BUILD)/bench
+	@PIXPOOL_BUILD=$(BUILD) /usr/bin/python3 -B tests/bench/overload.py --json $(BUILD)/bench/overload.json $(OVERLOAD)
+story: ## 50 uploads at once, then 200 clients: pixpool beside Node in its event loop and Node with sharp; STORY="--quick"
+	@tools/deps.sh bench
+	@tools/deps.sh test
+	@$(MAKE) --no-print-directory -j$(JOBS) all
+	@tools/story.sh $(STORY)
+SECONDS ?= 1200
+soak: ## mixed load with hostile files for SECONDS=1200; its memory at the end beside that of minute 2
+	@tools/deps.sh test
+	@$(MAKE) --no-print-directory -j$(JOBS) programs
+	@mkdir -p $(BUILD)/bench
+	@PIXPOOL_BUILD=$(BUILD) /usr/bin/python3 -B tests/bench/soak.py --seconds $(SECONDS) --json $(BUILD)/bench/soak.json
+
 C_FILES = $(shell find imgcore fcgi tests -name '*.[ch]')
 
 .PHONY: format lint

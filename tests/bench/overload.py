@@ -1,0 +1,152 @@
+"""make bench-overload: ten times what it can do, from a client that does not slow down with it.
+
+One pixpool behind its private nginx, as the tests start it. First the capacity, from a few clients that each wait for
+their answers; then, at once after it, ten times as many requests a second from an open-loop client, with a health probe
+beside them. Prints both, the processor time that client and nginx took meanwhile, and how the bars were met:
+
+    only 200 and 503; goodput >= 90 % of (capacity x the share of the processors that client and nginx left);
+    503 within 10 ms for half of them; /healthz within 10 ms for 99 of 100; a killed worker is back in 5 ms.
+"""
+
+import argparse
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from PIL import Image
+
+TOP = Path(__file__).resolve().parents[2]
+sys.path[:0] = [str(TOP / "tests"), str(TOP / "tests/integration")]
+
+from client import http  # noqa: E402
+from conftest import pixpool_factory, session_processes  # noqa: E402
+from samples import write_samples  # noqa: E402
+
+BUILD = TOP / os.environ.get("PIXPOOL_BUILD", "build")
+CLIENT = BUILD / "tests/bench/openloop"
+TICKS = os.sysconf("SC_CLK_TCK")
+
+
+def cpu_s(session):
+    total = 0
+    for pid in session_processes(session):
+        try:
+            total += sum(map(int, Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[11:13]))
+        except OSError:
+            pass
+    return total / TICKS
+
+
+def client(url, *args):
+    return subprocess.Popen([CLIENT, *map(str, args), url], stdout=subprocess.PIPE, text=True)
+
+
+def answers(process):
+    return json.loads(process.communicate()[0])
+
+
+def count(result, status):
+    """While it ran: what a queue gives afterwards is no goodput."""
+    return result["status"].get(str(status), {}).get("in_time", 0)
+
+
+def photo(path, megapixels):
+    """Noise over gradients, as heavy to decode as a camera's."""
+    w = int((megapixels * 1e6 * 4 / 3) ** 0.5)
+    base = Image.radial_gradient("L").resize((w, w * 3 // 4))
+    noise = Image.effect_noise(base.size, 40)
+    Image.merge("RGB", (Image.blend(base, noise, 0.3), base.rotate(180), noise)).save(path, quality=90)
+
+
+def births(p, kills):
+    """Milliseconds from a worker's death to its successor's birth, as the log tells them."""
+    def stamp(line):
+        s = re.search(r"T(\d+):(\d+):([\d.]+)Z", line)
+        return (int(s[1]) * 3600 + int(s[2]) * 60 + float(s[3])) * 1000
+
+    out = []
+    for _ in range(kills):
+        victim = p.workers()[0]
+        n = len(p.log())
+        os.kill(victim, signal.SIGKILL)
+        time.sleep(0.3)
+        new = p.log()[n:].splitlines()
+        died = [stamp(x) for x in new if f"pid={victim} signal=SIGKILL" in x]
+        born = [stamp(x) for x in new if "event=born" in x]
+        if died and born:
+            out.append(born[0] - died[0])
+    return sorted(out)
+
+
+def gateway_back(p, rounds):
+    """The same for a gateway: until it serves."""
+    out = []
+    for _ in range(rounds):
+        start = time.perf_counter()
+        os.kill(p.gateway(), signal.SIGKILL)
+        assert http("GET", f"{p.url}/img/photo.jpg?w=20").status in (200, 502)
+        while http("GET", f"{p.url}/img/photo.jpg?w=21").status != 200:
+            pass
+        out.append(round((time.perf_counter() - start) * 1000))
+        time.sleep(0.2)
+    return sorted(out)
+
+
+def measure(p, args):
+    url = f"{p.url}/img/load.jpg?w=800&v=%d"
+    answers(client(f"{p.url}/img/load.jpg?w=800&v=w%d", "--closed", 8, "--seconds", 2))  # learnt
+    alone = answers(client(url.replace("v=", "v=c"), "--closed", 8, "--seconds", args.seconds))
+    capacity = count(alone, 200) / args.seconds
+    before = cpu_s(p.nginx.pid)
+    flood = client(url, "--rate", max(20, args.times * capacity), "--seconds", args.seconds)
+    health = client(f"{p.url}/healthz", "--rate", 50, "--seconds", args.seconds)
+    flood, health = answers(flood), answers(health)
+    others = flood["client_cpu_s"] + health["client_cpu_s"] + cpu_s(p.nginx.pid) - before
+    share = others / (args.seconds * os.cpu_count())
+    return {"capacity": round(capacity, 1), "offered": round(flood["sent"] / args.seconds), "flood": flood,
+            "health": health, "goodput": round(count(flood, 200) / args.seconds, 1),
+            "others_cpu_s": round(others, 2), "others_share": round(share, 3)}
+
+
+def bars(r):
+    flood, health = r["flood"]["status"], r["health"]["status"]
+    due = 0.9 * r["capacity"] * (1 - r["others_share"])
+    yield "only 200 and 503", ", ".join(f"{k}: {v['n']}" for k, v in flood.items()), set(flood) <= {"200", "503"}
+    yield "goodput", f"{r['goodput']}/s of {due:.1f}/s due", r["goodput"] >= due
+    yield "503 p50", f"{flood.get('503', {}).get('p50_ms', 0)} ms", flood.get("503", {}).get("p50_ms", 0) <= 10
+    yield "/healthz p99", f"{health['200']['p99_ms']} ms", set(health) == {"200"} and health["200"]["p99_ms"] <= 10
+    if r["births_ms"]:
+        yield "worker back", f"{r['births_ms'][len(r['births_ms']) // 2]:.0f} ms", r["births_ms"][len(r["births_ms"]) // 2] <= 5
+    yield "gateway back", f"{r['gateway_ms'][len(r['gateway_ms']) // 2]} ms", r["gateway_ms"][len(r["gateway_ms"]) // 2] < 100
+
+
+def main():
+    a = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    a.add_argument("--seconds", type=float, default=15)
+    a.add_argument("--times", type=float, default=10)
+    a.add_argument("--megapixels", type=float, default=12)
+    a.add_argument("--json", required=True)
+    args = a.parse_args()
+    samples = Path(tempfile.mkdtemp(prefix="pixpool-bench-")) / "images"
+    samples.mkdir()
+    write_samples(samples)
+    photo(samples / "load.jpg", args.megapixels)
+    with pixpool_factory(samples) as start:
+        p = start()
+        report = measure(p, args)
+        report["births_ms"] = births(p, 10)
+        report["gateway_ms"] = gateway_back(p, 5)
+    print(f"capacity {report['capacity']}/s, offered {report['offered']}/s for {args.seconds:.0f} s; client and nginx took "
+          f"{report['others_cpu_s']} s of processor time, {100 * report['others_share']:.0f} % of what there is\n")
+    for name, value, ok in bars(report):
+        print(f"  {'yes' if ok else 'NO ':4}{name:20}{value}")
+    Path(args.json).write_text(json.dumps(report, indent=1))
+
+
+main()
