@@ -11,6 +11,7 @@
 #include <malloc.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "job.h"
@@ -87,6 +88,7 @@ _Noreturn void worker_run(const struct config *c, int index, int socket, int mem
         _exit(1);
     }
     close(memfd);
+    tzset(); /* reads the time zone's file, as it does once a process; lcms2 asks for the date of a profile */
     const char *sandbox = sandbox_enter(c);
     if (!sandbox) {
         log_line(LOG_LV_ERROR, "event=start error=\"sandbox = strict can't be had on this system, limits can\"");
