@@ -100,6 +100,13 @@ static const struct query_word filts[] = {
 };
 static const struct query_word spaces[] = { { "srgb", IC_CS_SRGB }, { "keep", IC_CS_KEEP }, { NULL, 0 } };
 
+/* strip, its alias, is a question: 1 for none, 0 for all. */
+static const struct query_word metadatas[] = {
+    { "none", IC_METADATA_NONE }, { "copyright", IC_METADATA_COPYRIGHT }, { "keep", IC_METADATA_KEEP },
+    { "1", IC_METADATA_NONE }, { "true", IC_METADATA_NONE }, { "0", IC_METADATA_KEEP }, { "false", IC_METADATA_KEEP },
+    { NULL, 0 }
+};
+
 #ifdef PIXPOOL_TEST_OPS
 static const struct query_word test_ops[] = {
     { "none", IC_TEST_NONE },     { "crash", IC_TEST_CRASH }, { "hang", IC_TEST_HANG },     { "oom", IC_TEST_OOM },
@@ -170,6 +177,8 @@ const struct query_option query_options[] = {
     { "start", "", &query_type_colour, .offset = F(start), .text = "what black becomes in a duotone; c83658 where not given" },
     { "stop", "", &query_type_colour, .offset = F(stop), .text = "what white becomes in a duotone; d8e74f where not given" },
     { "tint", "", &query_type_colour, .offset = F(tint), .text = "gives every pixel this colour's hue and chroma and keeps its luma" },
+    { "metadata", "strip", WORD(metadatas), .offset = R(metadata), .def = "none",
+      .text = "EXIF, XMP and IPTC: none, whose picture it is, or all; GPS leaves with keep alone, thumbnails never" },
     { "cs", "icc", WORD(spaces), .offset = R(cs), .def = "srgb",
       .text = "colours: srgb converts them through the profile, keep leaves them and keeps the profile" },
     { "pixel", "pixelate", &query_type_integer, .offset = R(filters.pixel), .min = 1, .max = 512,

@@ -31,7 +31,7 @@ static struct ic_bytes text(const char *p, size_t n)
 static void write_iptc(j_compress_ptr c, struct ic_bytes b)
 {
     char prefix[] = "Photoshop 3.0\0"
-                    "8BIM\4\4\0\0\0\0\0";
+                    "8BIM\4\4\0\0\0\0\0\0";
 
     for (int i = 0; i < 4; i++)
         prefix[sizeof prefix - 5 + (size_t)i] = (char)(b.n >> (24 - 8 * i));

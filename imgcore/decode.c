@@ -102,7 +102,7 @@ static enum ic_code decode_rows(struct ic_source *s, struct ic_output *o, struct
 static enum ic_code decode_open(struct ic_output *o, struct ic_engine *g, const struct ic_plan *plan,
                                 const struct ic_planes *shape, const struct run_meta *meta, struct ic_error *e)
 {
-    struct ic_origin origin = run_meta_origin(meta, plan);
+    struct ic_origin origin = { .icc = meta->icc };
 
     return ic_output_open_to(o, g, plan, &ic_codec_rgba, shape, &origin, e);
 }

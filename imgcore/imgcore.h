@@ -133,6 +133,9 @@ enum ic_kernel {
 /* Colours become sRGB, or stay as they are with the profile that says what they mean. */
 enum ic_cs { IC_CS_SRGB, IC_CS_KEEP };
 
+/* Of EXIF, XMP and IPTC: nothing, whose picture it is, or all but thumbnails. */
+enum ic_metadata { IC_METADATA_NONE, IC_METADATA_COPYRIGHT, IC_METADATA_KEEP };
+
 struct ic_colour {
     uint8_t r, g, b, a; /* sRGB, not premultiplied */
 };
@@ -202,8 +205,9 @@ struct ic_recipe {
     bool flip; /* top to bottom */
     bool flop; /* left to right */
     bool progressive, lossless;
-    bool strict; /* a truncated source is an error */
-    int cs;      /* enum ic_cs */
+    bool strict;  /* a truncated source is an error */
+    int cs;       /* enum ic_cs */
+    int metadata; /* enum ic_metadata */
     bool bg_given;
     struct ic_colour bg;
     struct ic_filters filters;
@@ -278,13 +282,15 @@ struct ic_plan {
     enum ic_format format;               /* never IC_FORMAT_ORIGIN */
     int quality, chroma, effort, kernel; /* chroma never IC_CHROMA_AUTO */
     bool progressive, lossless;
-    bool pad;     /* the result is more than the turned image */
-    bool bare;    /* bg shows beside the image */
+    bool pad;  /* the result is more than the turned image */
+    bool bare; /* bg shows beside the image */
     bool keep_profile;
-    bool flatten; /* alpha is composed onto bg */
-    bool alpha;   /* the result has alpha */
-    bool framed;  /* the result is collected whole before it is encoded */
-    bool rgb;     /* an operation needs RGB (or grey) instead of YCbCr planes */
+    int metadata;        /* enum ic_metadata */
+    uint8_t orientation; /* EXIF's, of the result */
+    bool flatten;        /* alpha is composed onto bg */
+    bool alpha;          /* the result has alpha */
+    bool framed;         /* the result is collected whole before it is encoded */
+    bool rgb;            /* an operation needs RGB (or grey) instead of YCbCr planes */
     struct ic_colour bg;
     struct ic_filters filters;
     double dpr;

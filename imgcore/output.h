@@ -41,10 +41,11 @@ struct ic_output {
     double encode_ms;
 };
 
-/* What a result takes from its source beside the rows. All borrowed until ic_output_close(). */
+/* What a result takes from its source beside the rows. Borrowed until ic_output_close(). */
 struct ic_origin {
     const struct ic_icc *icc;    /* the source's colours to sRGB; NULL: they are */
     struct ic_attached attached; /* profile: the source's, for plans that keep it */
+    uint8_t *made[3];            /* owned by whoever filled this: blocks of attached that were built */
 };
 
 /* Makes everything ready for rows of `source`, the shape the open source really has. plan is borrowed until

@@ -80,6 +80,8 @@ static void plan_encoder(struct ic_plan *p, const struct ic_recipe *r)
     p->progressive = r->progressive;
     p->lossless = r->lossless && p->format == IC_FORMAT_WEBP;
     p->keep_profile = r->cs == IC_CS_KEEP;
+    p->metadata = r->metadata;
+    p->orientation = r->autorotate || p->turn ? 1 : p->source.orientation;
     plan_background(p, r, codec->alpha);
 }
 
@@ -141,7 +143,7 @@ static enum ic_code plan_check_recipe(const struct ic_recipe *r, struct ic_error
     if (r->fit < 0 || r->fit > IC_FIT_OUTSIDE || r->gravity < 0 || r->gravity > IC_ENTROPY || r->kernel < 0 ||
         r->kernel > IC_KERNEL_NEAREST || r->format < 0 || (r->format && !ic_codec_of((enum ic_format)r->format)) ||
         r->chroma < 0 || r->chroma > IC_CHROMA_444 || r->quality < 0 || r->quality > 100 || r->effort < 0 ||
-        r->effort > 9 || r->cs < 0 || r->cs > IC_CS_KEEP)
+        r->effort > 9 || r->cs < 0 || r->cs > IC_CS_KEEP || r->metadata < 0 || r->metadata > IC_METADATA_KEEP)
         return ic_fail(e, IC_E_PARAM, "a value of the recipe is out of range");
     if (!(r->focus_x >= 0 && r->focus_x <= 1 && r->focus_y >= 0 && r->focus_y <= 1))
         return ic_fail(e, IC_E_PARAM, "the focal point is outside of the image");

@@ -171,8 +171,11 @@ void ic_plan_cost(struct ic_plan *p)
 {
     uint64_t weights = ((uint64_t)p->source.width + p->source.height + p->scaled_w + p->scaled_h) * 60;
 
-    p->memory = memory_source(p) + memory_ring(p) + memory_frame(p) + memory_sink(p) + ic_plan_marks_memory(p) +
-                weights + (p->analyse ? 1024 : 256) * KIB;
+    /* Each block of metadata once as it came, which may be inflated, and once as it is built. */
+    uint64_t blocks = p->metadata ? 4 * 64 * KIB : 0;
+
+    p->memory = blocks + memory_source(p) + memory_ring(p) + memory_frame(p) + memory_sink(p) +
+                ic_plan_marks_memory(p) + weights + (p->analyse ? 1024 : 256) * KIB;
     p->cost_ms = MS_BASE + cost_decode(p) + cost_resample(p) + cost_analyse(p) + cost_rotate(p) + cost_filters(p) +
                  cost_encode(p);
 }

@@ -20,6 +20,7 @@
 struct run_item {
     struct ic_plan plan;
     struct ic_output output;
+    struct ic_origin origin;
     bool open; /* not yet emitted */
     double ms; /* in ic_output_*, the encoder's share included */
 };
@@ -79,9 +80,15 @@ static void run_emit(struct run *r, int i, const struct ic_result *result, const
         r->stopped = true;
 }
 
-static void run_drop(struct run *r, int i, const struct ic_error *e)
+static void run_close_item(struct run *r, int i)
 {
     ic_output_close(&r->item[i].output);
+    run_meta_drop(&r->meta, &r->item[i].origin);
+}
+
+static void run_drop(struct run *r, int i, const struct ic_error *e)
+{
+    run_close_item(r, i);
     run_emit(r, i, NULL, e);
 }
 
@@ -109,7 +116,7 @@ static void run_done(struct run *r, int i)
     }
     ic_oriented_size(&r->info, r->recipes[i].autorotate, &result.source_width, &result.source_height);
     run_emit(r, i, &result, NULL);
-    ic_output_close(o);
+    run_close_item(r, i);
 }
 
 /* Before the first row. */
@@ -180,8 +187,8 @@ static void run_open_outputs(struct run *r)
 
         if (!it->open)
             continue;
-        struct ic_origin origin = run_meta_origin(&r->meta, &it->plan);
-        if (ic_output_open(&it->output, r->g, &it->plan, &r->source->shape, &origin, &e) != IC_OK)
+        if (run_meta_origin(&r->meta, &it->plan, &it->origin, &e) != IC_OK ||
+            ic_output_open(&it->output, r->g, &it->plan, &r->source->shape, &it->origin, &e) != IC_OK)
             run_drop(r, i, &e);
         it->ms += ic_now_ms() - start;
     }
@@ -270,7 +277,7 @@ static void run_close(struct run *r)
     size_t share = r->g->limits.max_memory / 16;
 
     for (int i = 0; i < r->n; i++)
-        ic_output_close(&r->item[i].output);
+        run_close_item(r, i);
     ic_halver_free(&r->halver);
     ic_source_close(r->source);
     run_meta_close(&r->meta);

@@ -5,6 +5,10 @@
  * never the picture. */
 #include "run_meta.h"
 
+#include "exif.h"
+#include "iptc.h"
+#include "xmp.h"
+
 #include <string.h>
 
 static enum ic_icc_pixels pixels_of(enum ic_layout layout)
@@ -54,13 +58,89 @@ enum ic_code run_meta_open(struct run_meta *m, struct ic_engine *g, enum ic_form
     return rc == IC_OK ? meta_colours(m, g, pixels_of(layout), e) : rc;
 }
 
-struct ic_origin run_meta_origin(const struct run_meta *m, const struct ic_plan *p)
-{
-    struct ic_origin o = { .icc = m->icc };
+/* Metadata. */
 
+#define TEXT_MOST 1000u /* of an artist or a copyright that is taken from XMP */
+
+static enum ic_code origin_exif(const struct run_meta *m, const struct ic_plan *p, struct ic_origin *o,
+                                struct ic_error *e)
+{
+    struct ic_exif_facts f = {
+        .width = p->width, .height = p->height, .orientation = p->orientation, .srgb = !p->keep_profile
+    };
+    enum ic_code rc = ic_exif_keep(m->meta.mem, m->meta.exif, &f, &o->made[0], &o->attached.exif.n, e);
+
+    o->attached.exif.p = o->made[0];
+    return rc;
+}
+
+static enum ic_code origin_xmp(const struct run_meta *m, const struct ic_plan *p, struct ic_origin *o,
+                               struct ic_error *e)
+{
+    struct ic_xmp_facts f = { .width = p->width, .height = p->height, .orientation = p->orientation };
+    enum ic_code rc = ic_xmp_keep(m->meta.mem, m->meta.xmp, &f, &o->made[1], &o->attached.xmp.n, e);
+
+    o->attached.xmp.p = o->made[1];
+    return rc;
+}
+
+static enum ic_code origin_iptc(const struct run_meta *m, struct ic_origin *o, struct ic_error *e)
+{
+    enum ic_code rc = ic_iptc_keep(m->meta.mem, m->meta.iptc, &o->made[2], &o->attached.iptc.n, e);
+
+    o->attached.iptc.p = o->made[2];
+    return rc;
+}
+
+static enum ic_code origin_keep(const struct run_meta *m, const struct ic_plan *p, struct ic_origin *o,
+                                struct ic_error *e)
+{
+    enum ic_code rc = origin_exif(m, p, o, e);
+
+    if (rc == IC_OK)
+        rc = origin_xmp(m, p, o, e);
+    return rc == IC_OK ? origin_iptc(m, o, e) : rc;
+}
+
+/* From EXIF, or IPTC, or XMP, whichever has it first. buf holds what must be decoded. */
+static struct ic_bytes rights_text(const struct ic_meta *m, uint16_t exif, uint8_t iptc, const char *xmp, char *buf)
+{
+    struct ic_bytes text = ic_exif_text(m->exif, exif);
+
+    if (!text.n)
+        text = ic_iptc_text(m->iptc, iptc);
+    if (!text.n)
+        text = (struct ic_bytes){ (const uint8_t *)buf, ic_xmp_text(m->xmp, xmp, buf, TEXT_MOST) };
+    return text;
+}
+
+static enum ic_code origin_rights(const struct run_meta *m, struct ic_origin *o, struct ic_error *e)
+{
+    char creator[TEXT_MOST], owner[TEXT_MOST];
+    struct ic_bytes artist = rights_text(&m->meta, IC_EXIF_ARTIST, IC_IPTC_BYLINE, "dc:creator", creator);
+    struct ic_bytes copyright = rights_text(&m->meta, IC_EXIF_COPYRIGHT, IC_IPTC_COPYRIGHT, "dc:rights", owner);
+    enum ic_code rc = ic_exif_rights(m->meta.mem, artist, copyright, &o->made[0], &o->attached.exif.n, e);
+
+    o->attached.exif.p = o->made[0];
+    return rc;
+}
+
+enum ic_code run_meta_origin(const struct run_meta *m, const struct ic_plan *p, struct ic_origin *o, struct ic_error *e)
+{
+    *o = (struct ic_origin){ .icc = m->icc };
     if (p->keep_profile)
-        o.attached.profile = m->meta.profile;
-    return o;
+        o->attached.profile = m->meta.profile;
+    if (p->metadata == IC_METADATA_KEEP)
+        return origin_keep(m, p, o, e);
+    return p->metadata == IC_METADATA_COPYRIGHT ? origin_rights(m, o, e) : IC_OK;
+}
+
+void run_meta_drop(const struct run_meta *m, struct ic_origin *o)
+{
+    for (size_t i = 0; i < sizeof o->made / sizeof *o->made; i++)
+        if (o->made[i])
+            ic_free(m->meta.mem, o->made[i]);
+    *o = (struct ic_origin){ 0 };
 }
 
 void run_meta_close(struct run_meta *m)

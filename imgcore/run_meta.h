@@ -14,8 +14,10 @@ struct run_meta {
 /* Reads what the file has, and finds the conversion of its colours. m is for run_meta_close() in any case. */
 enum ic_code run_meta_open(struct run_meta *m, struct ic_engine *g, enum ic_format format, struct ic_bytes in,
                            enum ic_layout layout, struct ic_error *e);
-/* For one output; borrowed until run_meta_close(). */
-struct ic_origin run_meta_origin(const struct run_meta *m, const struct ic_plan *p);
-void run_meta_close(struct run_meta *m); /* accepts a zeroed one */
+/* What one output gets of it. o borrows from m, and is for run_meta_drop() in any case. IC_E_MEMORY. */
+enum ic_code run_meta_origin(const struct run_meta *m, const struct ic_plan *p, struct ic_origin *o,
+                             struct ic_error *e);
+void run_meta_drop(const struct run_meta *m, struct ic_origin *o); /* accepts a zeroed one */
+void run_meta_close(struct run_meta *m);                           /* accepts a zeroed one */
 
 #endif
