@@ -1,7 +1,9 @@
 """GET /metrics: judged by Prometheus's own linter, and true."""
 
+import json
 import re
 import subprocess
+from pathlib import Path
 
 from client import http
 
@@ -66,3 +68,22 @@ def test_crashes_and_their_gateway_are_not_forgotten(start_pixpool):
     crash = f"{p.url}/img/photo.jpg?x-test=crash&v="
     assert [http("GET", crash + str(i)).status for i in range(3)] == [500] * 3
     assert value(metrics(p), 'pixpool_worker_restarts_total{reason="crash"}') == 3
+
+
+TOP = Path(__file__).resolve().parents[2]
+
+
+def test_alert_rules_are_sound():
+    r = subprocess.run(["promtool", "check", "rules", TOP / "conf/prometheus/pixpool.rules.yml"], text=True,
+                       capture_output=True)
+    assert r.returncode == 0, r.stdout + r.stderr
+
+
+def test_rules_and_dashboard_ask_for_what_there_is(pixpool):
+    """A panel over a name that was changed would stay empty for ever."""
+    there = set(re.findall(r"^# TYPE (\S+)", metrics(pixpool), re.M))
+    there |= {n + end for n in there for end in ("_bucket", "_sum", "_count")}
+    for file in ("conf/prometheus/pixpool.rules.yml", "conf/grafana/pixpool.json"):
+        asked = set(re.findall(r"\bpixpool_\w+", (TOP / file).read_text()))
+        assert asked and asked <= there, f"{file}: {asked - there}"
+    json.loads((TOP / "conf/grafana/pixpool.json").read_text())
