@@ -168,11 +168,11 @@ story: ## 50 uploads at once, then 200 clients: pixpool beside Node in its event
 	@$(MAKE) --no-print-directory -j$(JOBS) all
 	@tools/story.sh $(STORY)
 SECONDS ?= 1200
-soak: ## mixed load with hostile files for SECONDS=1200; its memory at the end beside that of minute 2
+soak: ## mixed load with hostile files for SECONDS=1200, memory at the end beside minute 2; SOAK=--cgroup in a cgroup
 	@tools/deps.sh test
 	@$(MAKE) --no-print-directory -j$(JOBS) programs
 	@mkdir -p $(BUILD)/bench
-	@PIXPOOL_BUILD=$(BUILD) /usr/bin/python3 -B tests/bench/soak.py --seconds $(SECONDS) --json $(BUILD)/bench/soak.json
+	@PIXPOOL_BUILD=$(BUILD) /usr/bin/python3 -B tests/bench/soak.py --seconds $(SECONDS) $(SOAK) --json $(BUILD)/bench/soak.json
 
 C_FILES = $(shell find imgcore fcgi tests -name '*.[ch]')
 

@@ -41,7 +41,9 @@ def resident(p):
 
 
 class Day:
-    def __init__(self, p):
+    def __init__(self, p, seconds):
+        self.end = time.monotonic() + seconds
+        self.calm_until, self.calm_from = time.monotonic() + 120, self.end - 120
         self.p, self.over, self.got, self.lock = p, threading.Event(), Counter(), threading.Lock()
         self.names = sorted(f.name for f in p.root.iterdir() if f.is_file())
         self.bodies = [(p.root / n).read_bytes() for n in self.names]
@@ -77,13 +79,36 @@ class Day:
                 self.note(type(e).__name__)
 
     def disturb(self):
-        """Once in a while a worker dies, and the configuration is read again."""
+        """Once in a while a worker dies, and the configuration is read again; not in the minutes that are compared nor
+        just before them, since new processes are small ones."""
         while not self.over.wait(20):
+            if not self.calm_until < time.monotonic() < self.calm_from:
+                continue
             victims = self.p.workers()
             if victims:
                 os.kill(random.choice(victims), signal.SIGKILL)
             if random.random() < 0.3:
                 os.kill(self.p.pid, signal.SIGHUP)
+
+
+class Cage:
+    """A memory cgroup of the size that pixpool says it stays within: the kernel would kill what goes beyond."""
+
+    def __init__(self, p):
+        limit = http("GET", f"{p.url}/status.json").json()["memory"]["limit"]
+        v1 = Path("/sys/fs/cgroup/memory")
+        self.dir = (v1 if v1.is_dir() else Path("/sys/fs/cgroup")) / f"pixpool-soak-{p.pid}"
+        self.dir.mkdir()
+        self.v1, self.limit = v1.is_dir(), limit
+        (self.dir / ("memory.limit_in_bytes" if self.v1 else "memory.max")).write_text(str(limit))
+        for pid in [p.pid, *session_processes(p.pid)]:
+            (self.dir / "cgroup.procs").write_text(str(pid))
+
+    def tell(self):
+        events = (self.dir / ("memory.oom_control" if self.v1 else "memory.events")).read_text()
+        kills = int(events.split("oom_kill ")[1].split()[0])
+        most = int((self.dir / ("memory.max_usage_in_bytes" if self.v1 else "memory.peak")).read_text())
+        return f"in a cgroup of {self.limit >> 20} MiB: at most {most >> 20} MiB, page cache included; {kills} kills", kills
 
 
 def mean(samples, begin, end):
@@ -95,13 +120,15 @@ def main():
     a = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     a.add_argument("--seconds", type=int, default=1200)
     a.add_argument("--json", required=True)
+    a.add_argument("--cgroup", action="store_true", help="within a memory cgroup of memory_limit; needs root")
     args = a.parse_args()
     samples, images = [], Path(tempfile.mkdtemp(prefix="pixpool-soak-")) / "images"
     images.mkdir()
     write_samples(images)
     with pixpool_factory(images) as start:
         p = start()
-        day = Day(p)
+        cage = Cage(p) if args.cgroup else None
+        day = Day(p, args.seconds)
         threads = [threading.Thread(target=t) for t in [day.run] * 8 + [day.disturb]]
         for t in threads:
             t.start()
@@ -114,11 +141,15 @@ def main():
         day.over.set()
         for t in threads:
             t.join()
+        words, kills = cage.tell() if cage else ("", 0)
     early = mean(samples, min(60, args.seconds / 4), min(120, args.seconds / 2))
     late = mean(samples, args.seconds - min(60, args.seconds / 4), args.seconds)
     print(f"\nminute 2: {early:.1f} MiB, the end: {late:.1f} MiB, {100 * (late / early - 1):+.1f} %")
     Path(args.json).write_text(json.dumps({"early": early, "late": late, "answers": dict(day.got), "samples": samples}))
-    sys.exit(0 if late <= 1.1 * early else 1)
+    if words:
+        print(words)
+        cage.dir.rmdir()
+    sys.exit(0 if late <= 1.1 * early and kills == 0 else 1)
 
 
 main()
