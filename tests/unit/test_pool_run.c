@@ -223,6 +223,70 @@ START_TEST(a_leaving_client_frees_a_worker_and_a_place)
 }
 END_TEST
 
+/* What a worker is left to finish, and what it is killed for, by what is left of the prediction. */
+static const struct {
+    double cost_ms;
+    bool lives;
+} left_behind[] = { { 45, true }, { 5000, false } };
+
+START_TEST(a_worker_that_is_nearly_done_is_left_to_it)
+{
+    int client[2];
+    struct errand r;
+    ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, client), 0);
+    pid_t before = errand_copy(&n);
+    errand_init(&r, &n, ACT_NAP, 5000);
+    r.job.job.recipe[0].effort = 20;
+    r.job.forecast = (struct pool_forecast){ left_behind[_i].cost_ms, IC_FORMAT_JPEG, IC_FORMAT_JPEG };
+    r.job.client = client[0];
+    close(client[1]);
+    ck_assert_int_eq(errand_run(&r), IC_E_GONE);
+    ck_assert_int_eq(r.emitted, 0); /* nobody is there to take it */
+    ck_assert_int_eq(errand_copy(&n) == before, left_behind[_i].lives);
+    close(client[0]);
+}
+END_TEST
+
+/* As jobs are cancelled: a pipe hangs up when its other end is closed. */
+START_TEST(a_pipe_cancels_as_well)
+{
+    int ends[2];
+    struct errand r;
+    ck_assert_int_eq(pipe(ends), 0);
+    pid_t before = errand_copy(&n);
+    errand_init(&r, &n, ACT_HANG, 20000);
+    r.job.client = ends[0];
+    errand_start(&r);
+    nursery_wait_idle(&n, 0);
+    close(ends[1]);
+    ck_assert_int_eq(errand_join(&r), IC_E_GONE);
+    ck_assert(dead(before));
+    close(ends[0]);
+}
+END_TEST
+
+static bool wanted(void *ctx)
+{
+    (void)ctx;
+    return true;
+}
+
+START_TEST(what_others_want_goes_on_without_its_client)
+{
+    int client[2];
+    struct errand r;
+    ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, client), 0);
+    errand_init(&r, &n, ACT_NAP, 5000);
+    r.job.job.recipe[0].effort = 20;
+    r.job.client = client[0];
+    r.job.wanted = wanted;
+    close(client[1]);
+    ck_assert_int_eq(errand_run(&r), IC_OK);
+    ck_assert_int_eq(r.emitted, 1);
+    close(client[0]);
+}
+END_TEST
+
 START_TEST(waiting_past_the_deadline_is_busy)
 {
     struct errand a, b;
@@ -346,6 +410,9 @@ int main(void)
     tcase_add_test(t, a_job_past_its_deadline_is_killed);
     tcase_add_test(t, nonsense_is_not_believed);
     tcase_add_test(t, a_leaving_client_frees_a_worker_and_a_place);
+    tcase_add_loop_test(t, a_worker_that_is_nearly_done_is_left_to_it, 0, 2);
+    tcase_add_test(t, a_pipe_cancels_as_well);
+    tcase_add_test(t, what_others_want_goes_on_without_its_client);
     tcase_add_test(t, waiting_past_the_deadline_is_busy);
     tcase_add_test(t, death_in_idleness_is_nobodys_loss);
     tcase_add_test(t, a_worker_that_speaks_unasked_is_killed);
