@@ -17,7 +17,8 @@ static void add(crypto_generichash_state *h, const void *p, size_t n)
 
 static void add_text(crypto_generichash_state *h, const char *text)
 {
-    add(h, text, strlen(text) + 1);
+    const char *given = text ? text : "";
+    add(h, given, strlen(given) + 1);
 }
 
 void etag_make(const struct etag_parts *parts, char out[ETAG_SIZE])

@@ -14,7 +14,9 @@
  * options  canonical, presets applied
  * format   what Accept led to, "" where it plays no part
  * versions pixpool's and the codecs'
- * marks    which watermarks and fonts, of which contents; "" where there are none */
+ * marks    which watermarks and fonts, of which contents; "" where there are none
+ *
+ * A text that is NULL counts as "". */
 struct etag_parts {
     const char *path, *options, *format, *versions, *marks;
     int64_t size;
