@@ -16,6 +16,9 @@ bool ic_filters_framed(const struct ic_filters *f);
 /* Milliseconds a megapixel of the result. */
 double ic_filters_cost(const struct ic_filters *f);
 
+/* Bytes they need beside the frame, for a picture of w x h. */
+uint64_t ic_filters_memory(const struct ic_filters *f, uint32_t w, uint32_t h);
+
 /* Whether alpha goes onto bg after the filters, which never see bg; otherwise as rows are converted. */
 bool ic_filters_compose(const struct ic_plan *p);
 

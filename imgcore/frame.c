@@ -5,9 +5,11 @@
 #include "frame.h"
 
 #include "filters.h"
+#include "op_blur.h"
 #include "op_canvas.h"
 #include "op_pixel.h"
 #include "op_rotate.h"
+#include "op_sharp.h"
 
 /* Opening and filling. */
 
@@ -109,15 +111,34 @@ struct ic_rows ic_frame_rows(const struct ic_frame *f, uint32_t k, uint32_t n)
 
 /* Operations. */
 
-static enum ic_code frame_filter(const struct ic_frame *frame, const struct ic_view *v)
+static enum ic_code frame_sharpen(const struct ic_frame *frame, const struct ic_view *v, struct ic_error *e)
 {
     const struct ic_filters *f = &frame->plan->filters;
+    struct ic_mem *mem = frame->image.mem;
+    enum ic_code rc = IC_OK;
+
+    if (f->sharp == IC_SHARP_MILD)
+        rc = ic_op_sharp_mild(v, mem, e);
+    else if (f->sharp > 0)
+        rc = ic_op_sharp(v, f->sharp, mem, e);
+    if (rc == IC_OK && f->usm.amount > 0)
+        rc = ic_op_usm(v, &f->usm, mem, e);
+    return rc;
+}
+
+static enum ic_code frame_filter(const struct ic_frame *frame, const struct ic_view *v, struct ic_error *e)
+{
+    const struct ic_filters *f = &frame->plan->filters;
+    enum ic_code rc;
 
     if (frame->tone && v->layout == IC_YCBCR)
         ic_tone_planes(frame->tone, v);
-    if (f->pixel > 1)
+    rc = frame_sharpen(frame, v, e);
+    if (rc == IC_OK && f->blur > 0)
+        rc = ic_op_blur(v, f->blur, frame->image.mem, e);
+    if (rc == IC_OK && f->pixel > 1)
         ic_op_pixel(v, (uint32_t)f->pixel);
-    return IC_OK;
+    return rc;
 }
 
 static void frame_compose(const struct ic_frame *f, const struct ic_view *v)
@@ -147,9 +168,8 @@ static void frame_surround(const struct ic_frame *f, const struct ic_view *pictu
 enum ic_code ic_frame_finish(struct ic_frame *f, struct ic_error *e)
 {
     struct ic_view picture = ic_frame_picture(f);
-    enum ic_code rc = frame_filter(f, &picture);
+    enum ic_code rc = frame_filter(f, &picture, e);
 
-    (void)e;
     if (rc == IC_OK && f->compose)
         frame_compose(f, &picture);
     if (rc == IC_OK)

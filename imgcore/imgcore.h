@@ -155,6 +155,8 @@ struct ic_surround {
 
 enum ic_filt { IC_FILT_NONE, IC_FILT_GREYSCALE, IC_FILT_SEPIA, IC_FILT_NEGATE, IC_FILT_DUOTONE };
 
+#define IC_SHARP_MILD (-1.0)
+
 /* What is done to the picture once it has its size and its turn, in this order; docs/filters.md has the formulas. */
 struct ic_filters {
     double bri, brightness; /* -100 .. 100 percent; 0 .. 10, a factor. Both: multiplied. So the next two */
@@ -166,7 +168,12 @@ struct ic_filters {
     struct ic_colour start, stop; /* of duotone: what black and white become */
     struct ic_colour tint;
     bool tinted;
-    int pixel; /* 2 .. 512: side of the squares in pixels; 0 and 1: none */
+    double sharp; /* a sigma of 0.3 .. 10 pixels; IC_SHARP_MILD; 0: none */
+    struct ic_usm {
+        double amount, radius, threshold; /* 0 .. 500 percent, 0: none; 0.3 .. 250 pixels; 0 .. 255 levels */
+    } usm;
+    double blur; /* a sigma of 0.3 .. 250 pixels; 0: none */
+    int pixel;   /* 2 .. 512: side of the squares in pixels; 0 and 1: none */
 };
 
 #define IC_MARKS     3  /* watermarks of one output */

@@ -145,9 +145,9 @@ static uint64_t memory_frame(const struct ic_plan *p)
 {
     uint64_t strips =
         ((uint64_t)p->scaled_w + p->width) * 4 * 16 + (ic_tone_any(&p->filters) ? 3 * 16 * p->scaled_w + 16384ull : 0);
-
     uint64_t frame = (uint64_t)p->width * p->height, upright = (uint64_t)p->scaled_w * p->scaled_h;
 
+    strips += ic_filters_memory(&p->filters, p->scaled_w, p->scaled_h);
     return strips + (p->framed ? (frame + (p->angle != 0 ? upright : 0)) * (p->alpha || p->source.alpha ? 4 : 3) : 0);
 }
 

@@ -46,4 +46,8 @@ static inline struct ic_view ic_view_part(const struct ic_view *v, uint32_t x, u
     return part;
 }
 
+/* Of GREYA and RGBA in place: colour times alpha, rounded, and back. Colour under alpha 0 becomes black. */
+void ic_view_premultiply(const struct ic_view *v);
+void ic_view_unpremultiply(const struct ic_view *v);
+
 #endif

@@ -246,3 +246,118 @@ def test_a_turn_and_a_tone_commute(source, options):
     got, upright = process(source, options, "rotate=90"), process(source, options)
     assert got.mode == upright.mode
     assert distance(array(got, "RGBA"), array(upright.transpose(Image.Transpose.ROTATE_270), "RGBA"))[0] < 0.5
+
+
+# Blur and sharpening.
+
+
+def kernel(sigma, radius=None):
+    x = np.arange(-radius, radius + 1) if radius else np.arange(-int(6 * sigma + 1), int(6 * sigma + 2))
+    w = np.exp(-(x**2) / (2 * sigma**2))
+    return w / w.sum()
+
+
+def weighed(a, w):
+    """Rows and columns of each channel, continued by their edges."""
+    r = len(w) // 2
+    for axis in (0, 1):
+        padded = np.pad(a, [(r, r) if i == axis else (0, 0) for i in range(3)], mode="edge")
+        a = np.apply_along_axis(lambda line: np.convolve(line, w, "valid"), axis, padded)
+    return a
+
+
+def blurred(a, sigma):
+    return weighed(a, kernel(sigma))
+
+
+@pytest.mark.parametrize("sigma", [0.3, 2, 6, 15, 250])
+def test_blur_of_rgb(sigma):
+    assert distance(array(process(PNG, f"blur={sigma}")), blurred(array(PICTURE), sigma))[1] <= 2
+
+
+@pytest.mark.parametrize("sigma", [0.8, 3, 25])
+@pytest.mark.parametrize("format,options", [("jpeg", "q=95"), ("jpeg", "q=85"), ("jpeg", "q=85,chroma=422"), ("webp", "q=95")])
+def test_blur_of_planes(sigma, format, options):
+    got = array(process(JPEG, f"blur={sigma}", options, format=format))
+    assert distance(got, blurred(array(PICTURE), sigma))[0] < (3 if format == "webp" else 1.6)
+
+
+def test_blur_of_alpha():
+    was = array(Image.open(io.BytesIO(ALPHA)), "RGBA")
+    got = array(process(ALPHA, "bl=4"), "RGBA")
+    alpha = blurred(was[..., 3:], 4)
+    assert distance(got[..., 3:], alpha)[1] <= 1.1
+    colour = blurred(was[..., :3] * was[..., 3:] / 255, 4)
+    assert distance(got[..., :3] * got[..., 3:] / 255, colour)[1] <= 2
+
+
+def test_blur_sees_only_the_picture():
+    got = array(process(PNG, "w=300", "h=300", "fit=pad", "bg=red", "blur=9"))
+    assert (got[:70] == [255, 0, 0]).all() and (got[230:] == [255, 0, 0]).all()
+    assert distance(got[70:230, 30:270], blurred(array(PICTURE), 9))[1] <= 2
+
+
+def by_sharp(d):
+    """The curve of sharp's sharpen(), whose parameters count L* from 0 to 100."""
+    size = np.abs(d) / 2.55
+    return np.sign(d) * 2.55 * np.minimum(np.where(size < 2, size, 2 + 2 * (size - 2)), np.where(d > 0, 10, 20))
+
+
+def mean9(a):
+    return weighed(a, np.full(3, 1 / 3))
+
+
+SHARPENINGS = {
+    "sharp=": lambda y: (y - mean9(y)) * 9 / 24,
+    "sharpen=1.5": lambda y: by_sharp(y - blurred(y, 1.5)),
+    "usm=200,3": lambda y: 2 * (y - blurred(y, 3)),
+    "usm=": lambda y: y - blurred(y, 1),
+}
+
+
+@pytest.mark.parametrize("option", SHARPENINGS)
+def test_sharpening_of_rgb(option):
+    was = array(PICTURE)
+    got, want = array(process(PNG, option)), np.clip(was + SHARPENINGS[option](luma(was)), 0, 255)
+    assert distance(got, want)[0] < 0.8 and distance(got, want)[1] <= 4
+    assert distance(got, was)[1] > 4
+
+
+@pytest.mark.parametrize("option", SHARPENINGS)
+@pytest.mark.parametrize("format", ["jpeg", "webp"])
+def test_sharpening_of_planes(option, format):
+    was = array(PICTURE)
+    want = np.clip(was + SHARPENINGS[option](luma(was)), 0, 255)
+    got = array(process(JPEG, option, "q=97", format=format))
+    assert distance(luma(got), luma(want))[0] < 2
+
+
+def test_a_threshold_leaves_flat_areas_alone():
+    grey = Image.radial_gradient("L").resize((200, 200))
+    assert distance(array(process(encoded(grey, format="PNG"), "usm=400,4,20")), array(grey))[1] == 0
+
+
+@pytest.mark.parametrize("level", ["c", "avx2"])
+@pytest.mark.parametrize("option", ["blur=3", "blur=40", "sharp=2", "con=40,hue=30", "filt=sepia"])
+def test_every_cpu_gives_the_same_bytes(level, option):
+    def coded(env):
+        p = subprocess.run([BIN, "process", "-", "-o", "-", f"{option},w=200"], input=JPEG, capture_output=True, env=env)
+        assert p.returncode == 0, p.stderr
+        return p.stdout
+
+    assert coded({**os.environ, "PIXPOOL_ISA": level}) == coded(os.environ)
+
+
+@pytest.mark.parametrize(
+    "options", ["blur=0.2", "blur=251", "sharp=11", "sharp=x", "usm=501", "usm=100,1,2,3", "usm=100,0.1", "sigma=x"]
+)
+def test_sharpening_out_of_range(server, options):
+    answer = http("GET", f"{server.url}/img/photo.jpg?{options}")
+    assert answer.status == 400 and answer.json()["option"] == options.split("=")[0]
+
+
+@pytest.mark.parametrize("options", ["sharp=", "sharp", "sh=mild", "usm=80,2,5", "blur=12", "bl=12&sh=1&pixel=3"])
+def test_sharpening_through_urls(server, options):
+    answer = http("GET", f"{server.url}/img/photo.jpg?w=120&{options}")
+    assert answer.status == 200, answer.body
+    assert Image.open(io.BytesIO(answer.body)).size == (120, 80)

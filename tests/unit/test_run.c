@@ -690,6 +690,16 @@ START_TEST(unreadable_fails_as_a_whole)
 }
 END_TEST
 
+/* Filters that need memory of their own. */
+static void filtered(struct ic_filters *f, int which)
+{
+    f->blur = which == 1 ? 3 : which == 2 ? 30 : 0;
+    f->sharp = which == 2 ? 2 : 0;
+    f->usm = which == 3 ? (struct ic_usm){ 100, 1, 0 } : f->usm;
+    f->filt = which == 3 ? IC_FILT_SEPIA : which == 4 ? IC_FILT_DUOTONE : 0;
+    f->bri = which == 4 ? 10 : 0;
+}
+
 /* The budget is cut off at every height: each run ends in its result or in IC_E_MEMORY, and leaks nothing (teardown).
  */
 static size_t squeeze(struct blob in, const struct ic_recipe *r)
@@ -720,6 +730,7 @@ START_TEST(budget_holds_at_every_height)
             r.format = format;
             r.rotate = 90;
             r.fit = i == 1 ? IC_FIT_PAD : IC_FIT_INSIDE;
+            filtered(&r.filters, (int)i + 2);
             ck_assert_uint_gt(squeeze(in[i], &r), 20);
         }
     for (size_t i = 0; i < sizeof in / sizeof *in; i++)
@@ -734,12 +745,13 @@ START_TEST(memory_prediction_suffices)
     struct blob in[] = { ramp_jpeg(900, 700, 2, 2), make_webp(600, 400, true, false), make_webp(601, 401, false, false),
                          to_png(&px) };
     for (size_t i = 0; i < sizeof in / sizeof *in; i++)
-        for (int k = 0; k < 12; k++) {
+        for (int k = 0; k < 5 * 12; k++) {
             struct ic_recipe r = recipe(k & 1 ? 200 : 690, 0);
             struct ic_info info;
             struct ic_plan plan;
-            r.format = 1 + k / 4;
+            r.format = 1 + k % 12 / 4;
             r.rotate = k & 2 ? 90 : 0;
+            filtered(&r.filters, k / 12);
             ck_assert_int_eq(ic_probe(blob_bytes(in[i]), &info, NULL), IC_OK);
             ck_assert_int_eq(ic_plan(&r, &info, &limits, &plan, NULL), IC_OK);
             ic_weights_trim(&engine->weights, 0);
