@@ -48,6 +48,14 @@ bool ic_tone_colours(const struct ic_filters *f)
     return f->filt == IC_FILT_SEPIA || f->filt == IC_FILT_DUOTONE || f->tinted;
 }
 
+static bool tone_only_gamma(const struct ic_filters *f)
+{
+    struct ic_filters bare = *f;
+
+    bare.gamma = 1;
+    return !ic_tone_any(&bare);
+}
+
 static bool tone_mono(const struct ic_filters *f)
 {
     return f->filt == IC_FILT_GREYSCALE || f->filt == IC_FILT_DUOTONE || f->tinted;
@@ -249,13 +257,13 @@ static void tone_init_luma(struct ic_tone *t, const struct ic_filters *f, bool l
     tone_line(f, &gain, &off);
     for (int v = 0; v < 256; v++) {
         double y = gain * tone_clamp(limited_in ? (v - 16) * 255 / 219.0 : v) + off, rgb[3] = { y, y, y };
+        bool clips = y < -0.5 || y > 255.5;
 
-        t->plane.clips[v] = y < -0.5 || y > 255.5;
         t->plane.raised[v] = (int32_t)lround(fmin(fmax(y, -1e6), 1e6) * 64);
         if (t->mono)
             tone_map(f, y, rgb);
         y = weight[0] * rgb[0] + weight[1] * rgb[1] + weight[2] * rgb[2];
-        t->plane.luma[v] = tone_stored(tone_clamp(y), false, limited_out);
+        t->plane.luma[v] = (uint16_t)(tone_stored(tone_clamp(y), false, limited_out) | (clips ? IC_TONE_CLIPS : 0));
         t->plane.cb[v] = tone_stored(128 + (rgb[2] - y) / CB_SPAN, true, limited_out);
         t->plane.cr[v] = tone_stored(128 + (rgb[0] - y) / CR_SPAN, true, limited_out);
     }
@@ -282,6 +290,7 @@ void ic_tone_init(struct ic_tone *t, const struct ic_filters *f, bool limited_in
     t->k = ic_kernels();
     t->bend = f->gamma != 1;
     t->mono = tone_mono(f);
+    t->curve = tone_only_gamma(f);
     tone_init_rgb(t, f);
     tone_init_luma(t, f, limited_in, limited_out);
     tone_init_chroma(t, f, limited_in, limited_out);

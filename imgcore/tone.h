@@ -9,13 +9,15 @@
 /* Gamma's table has this many steps a level, for what comes out of a matrix before it. */
 #define IC_TONE_STEPS 16
 
+#define IC_TONE_CLIPS 256
+
 struct ic_tone {
     const struct ic_kernels *k; /* borrowed */
 
     /* RGB: first, then gamma where `bend` is set and second behind it. Where `mono` is set, the last of them gives luma
      * in its first row, and the result is map[channel][luma]. */
     struct ic_affine first, second;
-    bool bend, mono;
+    bool bend, mono, curve; /* curve: gamma is all there is */
     uint8_t gamma[255 * IC_TONE_STEPS + 1];
     uint8_t map[3][256];
 
@@ -24,8 +26,8 @@ struct ic_tone {
 
     /* YCbCr planes, from the source's range to the sink's. Where `mono` is set chroma follows from luma. */
     struct {
-        uint8_t luma[256], cb[256], cr[256];
-        bool clips[256];     /* by luma: it leaves the range, and RGB decides */
+        uint8_t cb[256], cr[256];
+        uint16_t luma[256];  /* the new luma, and IC_TONE_CLIPS where it leaves the range and RGB decides */
         int32_t raised[256]; /* the new luma of the full range in 64ths of a level, unclamped */
         int32_t turn[2][2];  /* chroma's matrix to the full range, in 64ths of a level and 10 bits of fraction */
         int32_t luma_share;  /* levels of the sink's range a 64th of a level, 16 bits of fraction */
