@@ -145,11 +145,16 @@ $(BUILD)/tests/fuzz/fuzz_%: $(BUILD)/tests/fuzz/fuzz_%.o $(BUILD)/libfcgiapp.a $
 # Measured, never asserted: ratios of one interleaved run.
 PHOTOS ?= $(wildcard ../shared/photos)
 
-.PHONY: bench bench-peers
+.PHONY: bench bench-fair bench-peers
 bench: ## CPU time and quality against sharp, libvips and Pillow; BENCH="--tasks fit800 --photos 2" PHOTOS=folder
 	@tools/deps.sh bench
 	@$(MAKE) --no-print-directory -j$(JOBS) all
 	@PHOTOS='$(PHOTOS)' tools/bench.sh $(BENCH)
+bench-fair: ## what two batches cost those who want a thumbnail, and whether the two share; FAIR="--files 20"
+	@tools/deps.sh test
+	@$(MAKE) --no-print-directory -j$(JOBS) all
+	@mkdir -p $(BUILD)/bench
+	@PIXPOOL_BUILD=$(BUILD) /usr/bin/python3 -B tests/bench/fair.py --json $(BUILD)/bench/fair.json $(FAIR)
 bench-peers: ## what slow and silent peers cost everybody else
 	@tools/deps.sh test
 	@$(MAKE) --no-print-directory -j$(JOBS) all

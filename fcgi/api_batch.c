@@ -27,6 +27,8 @@ struct request_batch {
     struct request *rq;
     struct reply *a;
     struct order order;
+    struct marks marks;
+    uint8_t *watermark[IC_MARKS]; /* owned */
     struct multipart_reader form;
     struct batch *batch; /* NULL until the first file, and where it is for later */
     int files;
@@ -48,14 +50,42 @@ static size_t read_more(void *ctx, uint8_t *to, size_t n)
 
 /* Fields. */
 
-/* The whole of a part that is no file; false: it is too long, or the body is broken. */
-static bool read_field(struct request_batch *r, char *to, size_t *n)
+/* The whole of a part that is no file (malloc'd); NULL: it is longer than max, there is no memory, or the body is
+ * broken. */
+static uint8_t *read_field(struct request_batch *r, size_t max, size_t *n)
 {
-    ssize_t got;
-    *n = 0;
-    while ((got = multipart_reader_data(&r->form, (uint8_t *)to + *n, FIELD - *n)) > 0)
-        *n += (size_t)got;
-    return got == 0 && *n < FIELD;
+    size_t room = 0;
+    ssize_t got = 1;
+    uint8_t *p = NULL;
+    for (*n = 0; got > 0 && *n < max; *n += (size_t)got) {
+        size_t want = room ? 2 * room : FIELD;
+        /* The first piece is nobody's concern. */
+        bool may = *n < room || room == 0 || pool_grow(&r->rq->ticket, want - room);
+        uint8_t *more = *n < room ? p : may ? realloc(p, want) : NULL;
+        if (!more)
+            break;
+        room = *n < room ? room : want;
+        p = more;
+        got = multipart_reader_data(&r->form, p + *n, room - *n);
+        if (got < 0)
+            break;
+    }
+    if (got == 0 && *n < max)
+        return p;
+    free(p);
+    return NULL;
+}
+
+/* A watermark for all files. */
+static bool take_watermark(struct request_batch *r, const char *name, uint8_t *p, size_t n)
+{
+    for (int i = 0; i < IC_MARKS; i++)
+        if (!r->watermark[i]) {
+            r->watermark[i] = p;
+            return marks_upload(&r->marks, name, true, (struct ic_bytes){ p, n });
+        }
+    free(p);
+    return false;
 }
 
 static bool take_field(struct request_batch *r, const struct multipart_part *part)
@@ -66,13 +96,18 @@ static bool take_field(struct request_batch *r, const struct multipart_part *par
     if (r->files > 0)
         return refuse(r, 400, "operations_after_file",
                       "in a batch operations, options and watermark come before the first file, or in the query");
-    char *value = malloc(FIELD);
-    bool read = value && read_field(r, value, &n);
-    bool ok = read && (!strcmp(part->name, "operations") ? order_operations(&r->order, c, value, n, &e)
-                                                         : order_field(&r->order, c, part->name, value, n, &e));
-    free(value);
-    if (!read)
+    bool file = part->has_filename || !strncmp(part->type, "image/", 6);
+    bool watermark = file && !strncmp(part->name, "watermark", 9);
+    char *value = (char *)read_field(r, watermark ? (size_t)c->max_body : FIELD, &n);
+    if (!value)
         return refuse(r, 400, "multipart_malformed", "a field of the form is too long, or does not end");
+    if (watermark && take_watermark(r, part->name, (uint8_t *)value, n))
+        return true;
+    if (watermark)
+        return refuse(r, 400, "option_unknown", "watermarks are parts watermark, watermark.1 and watermark.2");
+    bool ok = !strcmp(part->name, "operations") ? order_operations(&r->order, c, value, n, &e)
+                                                : order_field(&r->order, c, part->name, value, n, &e);
+    free(value);
     if (!ok)
         image_reply_option(r->a, &e);
     return ok;
@@ -84,13 +119,19 @@ static bool take_field(struct request_batch *r, const struct multipart_part *par
 static bool begin(struct request_batch *r)
 {
     struct query_error e = { .option = "" };
-    if (!order_finish(&r->order, r->rq->gw->cfg, ORDER_ANY, &e)) {
+    struct ic_error ie = { 0 };
+    if (!order_finish(&r->order, r->rq->gw->cfg, ORDER_ANY, &e) ||
+        !marks_find_all(&r->marks, r->rq->gw->cfg, &r->order, &e)) {
         image_reply_option(r->a, &e);
         return false;
     }
     if (r->later)
-        return true;
-    r->batch = batch_create(r->rq->gw, &r->order, request_param(r->rq, "HTTP_ACCEPT"), r->rq->conn->fd);
+        return r->exists || async_marks(&r->draft, &r->marks, r->a);
+    if (marks_load(&r->marks, &r->rq->ticket, &ie) != IC_OK) {
+        reply_error(r->a, &ie, 1);
+        return false;
+    }
+    r->batch = batch_create(r->rq->gw, &r->order, &r->marks, request_param(r->rq, "HTTP_ACCEPT"), r->rq->conn->fd);
     return r->batch || refuse(r, 507, "no_spool", "there is no room for the results of a batch at the moment");
 }
 
@@ -295,6 +336,7 @@ static bool begin_order(struct request_batch *r)
 {
     struct query_error e = { .option = "" };
     order_init(&r->order);
+    marks_init(&r->marks);
     if (r->later && !order_record(&r->order))
         return refuse(r, 503, "busy", "out of memory");
     order_note(&r->order, "accept", request_param(r->rq, "HTTP_ACCEPT"), strlen(request_param(r->rq, "HTTP_ACCEPT")));
@@ -328,5 +370,8 @@ void api_batch(struct request *rq, struct reply *a)
     job_draft_free(&r.draft);
     batch_free(r.batch);
     multipart_reader_free(&r.form);
+    marks_free(&r.marks);
+    for (int i = 0; i < IC_MARKS; i++)
+        free(r.watermark[i]);
     order_free(&r.order);
 }

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "access.h"
+#include "api_store.h"
 #include "async.h"
 #include "framing.h"
 #include "image_reply.h"
@@ -17,21 +18,23 @@
 #include "stream.h"
 #include "upload.h"
 
+#define QUERY_MAX 8192
+
 /* The results of one upload, in memory. */
 struct made {
     struct renditions *s;
     struct pool_ticket *ticket;
-    size_t used, reserve;
+    size_t used;
     uint8_t *p[JOB_OUTPUTS]; /* owned */
 };
 
 static bool room_for(struct made *m, size_t n)
 {
-    size_t beyond = m->used + n > m->reserve ? m->used + n - m->reserve : 0;
+    size_t beyond = m->used + n > m->s->reserve ? m->used + n - m->s->reserve : 0;
     if (beyond > 0 && !pool_grow(m->ticket, beyond))
         return false;
     m->used += n;
-    m->reserve += beyond;
+    m->s->reserve += beyond;
     return true;
 }
 
@@ -118,9 +121,8 @@ static bool find_marks(struct upload *u, struct renditions *s, struct request *r
     return false;
 }
 
-static bool make(struct upload *u, struct made *m, struct request *rq, struct reply *a)
+bool api_renditions_run(struct upload *u, struct renditions *s, struct request *rq, bool in_memory, struct reply *a)
 {
-    struct renditions *s = m->s;
     struct pool_input in = { .p = u->file.p, .fd = -1, .n = u->file.n };
     struct ic_error e = { 0 };
     if (image_reply_probe_bytes(u->file, &s->info, &e) != IC_OK ||
@@ -128,14 +130,13 @@ static bool make(struct upload *u, struct made *m, struct request *rq, struct re
         reply_error(a, &e, 0);
         return false;
     }
-    if (!pool_grow(&rq->ticket, s->reserve)) {
+    if (!find_marks(u, s, rq, a))
+        return false;
+    if (in_memory && !pool_grow(&rq->ticket, s->reserve)) {
         reply_busy(a, 1, "no memory for the results at the moment");
         return false;
     }
     s->job.what = rq->log.route;
-    m->reserve = s->reserve;
-    s->keep = keep;
-    s->ctx = m;
     s->job.deadline_ms = rq->deadline_ms;
     s->job.client = rq->conn->fd;
     if (!pool_price(&rq->ticket, &s->job.forecast, rq->deadline_ms, &s->job.retry_after_s, &e)) {
@@ -147,6 +148,13 @@ static bool make(struct upload *u, struct made *m, struct request *rq, struct re
     if (rc != IC_OK)
         reply_error(a, &e, s->job.retry_after_s);
     return rc == IC_OK;
+}
+
+static bool make(struct upload *u, struct made *m, struct request *rq, struct reply *a)
+{
+    m->s->keep = keep;
+    m->s->ctx = m;
+    return api_renditions_run(u, m->s, rq, true, a);
 }
 
 static bool finish_order(struct upload *u, struct request *rq, struct reply *a)
@@ -162,6 +170,7 @@ static bool finish_order(struct upload *u, struct request *rq, struct reply *a)
 static void answer_later(struct upload *u, struct request *rq, struct reply *a)
 {
     struct job_draft d = { .dir = -1, .lease = -1 };
+    struct query_error qe = { .option = "" };
     struct ic_error e = { 0 };
     struct ic_info info;
     bool exists;
@@ -170,10 +179,14 @@ static void answer_later(struct upload *u, struct request *rq, struct reply *a)
         reply_error(a, &e, 0);
         return;
     }
+    if (!marks_find_all(&u->marks, rq->gw->cfg, &u->order, &qe)) {
+        image_reply_option(a, &qe);
+        return;
+    }
     if (!async_begin(&d, rq, &exists, a))
         return;
     int fd = exists ? -1 : job_draft_file(&d, u->name);
-    if (exists || async_write(&d, fd, u->file.p, u->file.n, a))
+    if (exists || (async_marks(&d, &u->marks, a) && async_write(&d, fd, u->file.p, u->file.n, a)))
         async_finish(&d, &u->order, exists, a);
     if (fd >= 0)
         close(fd);
@@ -185,7 +198,7 @@ static void answer_now(struct upload *u, struct request *rq, struct reply *a)
     struct made m = { .s = renditions_create(), .ticket = &rq->ticket };
     if (!m.s)
         reply_busy(a, 1, "out of memory");
-    else if (find_marks(u, m.s, rq, a) && make(u, &m, rq, a)) {
+    else if (make(u, &m, rq, a)) {
         reply_header(a, "Cache-Control", "no-store");
         send_all(u, &m, rq, a);
     }
@@ -197,11 +210,13 @@ static void answer_now(struct upload *u, struct request *rq, struct reply *a)
 void api_renditions(struct request *rq, struct reply *a)
 {
     struct upload u;
+    char query[QUERY_MAX];
+    bool store;
     rq->log.route = "renditions";
-    if (!route_method(rq, "POST", a) || !access_token(rq, a))
+    if (!route_method(rq, "POST", a) || !access_token(rq, a) || !api_store_wanted(rq, query, sizeof query, &store, a))
         return;
-    bool later = async_wanted(rq), ok = upload_begin(&u, rq, rq->query, later, a) && upload_read(&u, rq, a);
+    bool later = !store && async_wanted(rq), ok = upload_begin(&u, rq, query, later, a) && upload_read(&u, rq, a);
     if (ok && finish_order(&u, rq, a))
-        (later ? answer_later : answer_now)(&u, rq, a);
+        (store ? api_store : later ? answer_later : answer_now)(&u, rq, a);
     upload_free(&u);
 }

@@ -65,6 +65,18 @@ bool async_write(struct job_draft *d, int fd, const uint8_t *p, size_t n, struct
     return true;
 }
 
+bool async_marks(struct job_draft *d, const struct marks *m, struct reply *a)
+{
+    bool ok = true;
+    for (int i = 0; i < IC_MARKS && ok; i++) {
+        int fd = m->upload[i].p ? job_draft_mark(d, i) : -1;
+        ok = !m->upload[i].p || async_write(d, fd, m->upload[i].p, m->upload[i].n, a);
+        if (fd >= 0)
+            close(fd);
+    }
+    return ok;
+}
+
 void async_finish(struct job_draft *d, const struct order *o, bool exists, struct reply *a)
 {
     struct json_t *recipe = exists ? NULL : order_recipe(o);

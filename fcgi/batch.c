@@ -27,6 +27,7 @@ struct batch {
     struct guest guest;
     struct gateway *g;
     const struct order *order;
+    const struct marks *marks;
     const char *accept;
     int client;
     struct spool spool;
@@ -43,7 +44,8 @@ static void batch_run(struct guest *g, void *item);
 
 static const struct guest_ops batch_ops = { batch_take, batch_run };
 
-struct batch *batch_create(struct gateway *g, const struct order *order, const char *accept, int client)
+struct batch *batch_create(struct gateway *g, const struct order *order, const struct marks *marks, const char *accept,
+                           int client)
 {
     struct batch *b = calloc(1, sizeof *b);
     if (!b || !spool_open(&b->spool, "", (size_t)g->cfg->batch_spool)) {
@@ -52,6 +54,7 @@ struct batch *batch_create(struct gateway *g, const struct order *order, const c
     }
     b->g = g;
     b->order = order;
+    b->marks = marks;
     b->accept = accept;
     b->client = client;
     pthread_mutex_init(&b->lock, NULL);
@@ -325,6 +328,7 @@ static void work(struct work *w)
     for (int i = 0; i < b->order->n && !sound; i++)
         rendition_fail(&w->s->out[i], e.code, e.text);
     if (sound && renditions_plan(w->s, b->order, b->g->cfg, b->accept, &e)) {
+        w->s->marks = b->marks;
         w->s->keep = keep;
         w->s->ctx = w;
         w->s->job.what = "batch";

@@ -12,6 +12,7 @@
 
 #include "dispatch.h"
 #include "framing.h"
+#include "marks.h"
 #include "order.h"
 
 struct batch;
@@ -34,8 +35,10 @@ struct batch_result {
     TAILQ_ENTRY(batch_result) at;
 };
 
-/* order, finished, and accept are borrowed. client: descriptor on which its leaving shows. NULL: errno. */
-struct batch *batch_create(struct gateway *g, const struct order *order, const char *accept, int client);
+/* order, finished, marks, loaded, and accept are borrowed. client: descriptor on which its leaving shows. NULL: errno.
+ */
+struct batch *batch_create(struct gateway *g, const struct order *order, const struct marks *marks, const char *accept,
+                           int client);
 /* Drops what waits, and waits for what runs. Accepts NULL. */
 void batch_free(struct batch *b);
 

@@ -9,7 +9,8 @@
 
 const char *const cmd_summary = "pixpool resizes, crops and converts images as a FastCGI service behind a web server.";
 
-const char *const cmd_status_text = "0, 1 where it failed, 2 where it was called in a wrong way.";
+const char *const cmd_status_text =
+    "0, 1 where it failed, 2 where it was called in a wrong way, 130 where batch was interrupted.";
 
 const char *const cmd_options_text = "Written k=v,k=v here and k=v&k=v in a URL. Their order does not matter.";
 
@@ -23,6 +24,12 @@ const struct cmd_usage cmd_usages[] = {
       "Make images on the command line. IN and OUT may be -. All outputs come from one decode. OUT's extension decides "
       "the format unless format= does. --repeat runs the job again in a warm engine, --timing prints a line for each "
       "run." },
+    { "pixpool batch DIR... --out DIR2 [--outputs NAME,NAME] [OPTIONS] [--jobs N] [--force] [--lines] [--key=value "
+      "...]",
+      "Make images of all images below directories, in as many processes as there are CPUs. --outputs names renditions "
+      "of the configuration (all of them where neither names nor OPTIONS are given). What is up to date is left alone "
+      "unless --force is given, so that an interrupted run goes on where it was. A bar shows progress on a terminal, a "
+      "line for each file elsewhere or with --lines." },
     { "pixpool sign [--key ID] [--config FILE] URL ...", "Print the URLs with their signatures." },
     { "pixpool info FILE [--gps] [--key=value ...]", "Say what an image is, as JSON." },
     { "pixpool --print-config [--config FILE] [--key=value ...]", "The sample file, or the values in force." },
@@ -39,7 +46,9 @@ const char *const cmd_examples[] = {
     "pixpool serve --listen=127.0.0.1:9000 --image_root=/srv/images",
     "pixpool process photo.jpg -o small.webp w=800,h=600,q=80",
     "pixpool process photo.jpg -o l.jpg w=1600 -o m.jpg w=800 -o s.jpg w=150,h=150,fit=cover",
-    "curl -s https://example.org/a.png | pixpool process - -o - w=300,format=jpeg >a.jpg", NULL
+    "pixpool batch photos --out web w=1600,format=webp",
+    "curl -s https://example.org/a.png | pixpool process - -o - w=300,format=jpeg >a.jpg",
+    NULL
 };
 
 #define WIDTH 100

@@ -66,6 +66,7 @@ struct config {
     char *spool_dir;
     int64_t spool_max, spool_age_s;
     char *node_name;
+    char *store_dir, *store_url;
     /* images */
     int64_t max_pixels_in, max_side_in, max_side_out;
     /* time, milliseconds */

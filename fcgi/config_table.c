@@ -85,6 +85,13 @@ const struct config_key config_keys[] = {
       .help = "Begins the ids of jobs, so that a web server before several machines can route by it. Empty: the host's "
               "name." },
 
+    { "store_dir", CONFIG_STRING, OFF(store_dir), .def = "", .max = TEXT, .values = "a directory, or empty",
+      .group = "Store",
+      .help = "Where renditions?store=1 writes its results, for the web server to serve. Empty: it does not. Clients that "
+              "are not on this machine need api_token then." },
+    { "store_url", CONFIG_STRING, OFF(store_url), .def = "/store/", .max = TEXT, .values = "a path, or an URL",
+      .help = "What store_dir is called from outside; begins the URLs that store=1 answers." },
+
     { "max_pixels_in", CONFIG_COUNT, OFF(max_pixels_in), .def = "100M", .min = 1, .max = INT64_C(100000000000),
       .group = "Images",
       .help = "Pixels of a source: width x height x frames. 100M is a hundred million. Beyond: 422." },

@@ -121,7 +121,7 @@ _Noreturn static void be_gateway(const struct spawner *s, const struct generatio
     close_others(s->listen_fd, socket);
     ledger_sit(g->slot);
     log_role("gateway");
-    exit(gateway_run(g->c, s->listen_fd, socket));
+    exit(s->run ? s->run(g->c, socket) : gateway_run(g->c, s->listen_fd, socket));
 }
 
 /* Its descriptors go to 3, 4 and 5, so that closing the rest is one call. */
@@ -371,6 +371,10 @@ bool generation_bury(struct spawner *s, struct generation *g, pid_t pid, int sta
     for (int k = 0; k < g->n && !l; k++)
         if (g->workers[k].pid == pid)
             l = &g->workers[k];
+    if (l == &g->gateway && s->run) { /* its work is done, or it is lost */
+        s->run_status = WIFEXITED(status) ? WEXITSTATUS(status) : 1;
+        s->stopping = true;
+    }
     if (l)
         bury(s, g, l, status);
     return l != NULL;

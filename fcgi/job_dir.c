@@ -102,6 +102,11 @@ void job_input_name(int item, char out[JOB_FILE])
     snprintf(out, JOB_FILE, "in.%04d", item);
 }
 
+void job_mark_name(int slot, char out[JOB_FILE])
+{
+    snprintf(out, JOB_FILE, "mark.%d", slot);
+}
+
 void job_output_name(int item, const char *output, enum ic_format f, char out[JOB_FILE])
 {
     snprintf(out, JOB_FILE, "out.%04d.%.48s.%s", item, output, ic_format_name(f));
@@ -215,7 +220,8 @@ static void clean_one(int dir, const char *name, void *ctx)
     size_t n = strlen(name);
     bool torn = n > 4 && !strcmp(name + n - 4, ".tmp");
     bool known = item >= 0 && item < c->items, done = known && c->done && c->done[item];
-    if (torn || (c->all && (in || out)) || (in && (done || !known)) || (out && !done))
+    bool mark = !strncmp(name, "mark.", 5);
+    if (torn || (c->all && (in || out || mark)) || (in && (done || !known)) || (out && !done))
         unlinkat(dir, name, 0);
 }
 

@@ -8,6 +8,7 @@
  *         started             some item was begun
  *         in.0007             a source; goes when its results are recorded
  *         out.0007.thumb.jpg  a result; .tmp behind it: not whole
+ *         mark.0              a watermark that came with the request
  *         results             a line of JSON for each result, those of one item in one write
  *         done, cancelled, failed    how it ended; failed says why
  *
@@ -45,6 +46,7 @@ bool job_dir_mark(int dir, const char *file, const char *text); /* whole or not 
 char *job_dir_text(int dir, const char *file, size_t *n);
 
 void job_input_name(int item, char out[JOB_FILE]);
+void job_mark_name(int slot, char out[JOB_FILE]);
 /* With the extension of a format. */
 void job_output_name(int item, const char *output, enum ic_format f, char out[JOB_FILE]);
 

@@ -55,6 +55,13 @@ int job_draft_file(struct job_draft *d, const char *name)
     return openat(d->dir, file, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 }
 
+int job_draft_mark(struct job_draft *d, int slot)
+{
+    char file[JOB_FILE];
+    job_mark_name(slot, file);
+    return openat(d->dir, file, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+}
+
 bool job_draft_room(struct job_draft *d, size_t n)
 {
     d->bytes += (int64_t)n;

@@ -13,6 +13,7 @@
 
 #include "clock.h"
 #include "image_reply.h"
+#include "query_option.h"
 #include "jobs_private.h"
 #include "log.h"
 #include "renditions.h"
@@ -44,12 +45,31 @@ static bool read_done(struct job_own *o)
     return o->done != NULL;
 }
 
+static void read_uploads(struct job_own *o)
+{
+    for (int i = 0; i < IC_MARKS; i++) {
+        char name[JOB_FILE];
+        size_t n = 0;
+        job_mark_name(i, name);
+        o->uploads[i] = job_dir_text(o->dir, name, &n);
+        if (o->uploads[i])
+            o->marks.upload[i] = (struct ic_bytes){ (const uint8_t *)o->uploads[i], n };
+    }
+}
+
 /* A job that can't be understood any more (the configuration has changed) fails as a whole, and says why. */
 static void read_order(struct job_own *o)
 {
     struct query_error e = { .option = "" };
+    struct ic_error ie = { 0 };
+    const struct config *c = o->jobs->g->cfg;
     order_init(&o->order);
-    if (order_replay(&o->order, o->jobs->g->cfg, json_object_get(o->d.json, "recipe"), &e))
+    read_uploads(o);
+    bool ok = order_replay(&o->order, c, json_object_get(o->d.json, "recipe"), &e) &&
+              marks_find_all(&o->marks, c, &o->order, &e);
+    if (ok && marks_load(&o->marks, NULL, &ie) != IC_OK)
+        ok = query_fail(&e, "mark", "%s", ie.text);
+    if (ok)
         return;
     o->failed = true;
     job_dir_mark(o->dir, "failed", e.text);
@@ -73,6 +93,7 @@ struct job_own *job_own_open(struct jobs *j, const char *id)
     o->jobs = j;
     o->dir = o->lease = o->hangup[0] = o->hangup[1] = -1;
     pthread_mutex_init(&o->lock, NULL);
+    marks_init(&o->marks);
     snprintf(o->id, sizeof o->id, "%s", id);
     if (!open_files(o, id)) {
         job_own_free(o);
@@ -104,6 +125,9 @@ void job_own_free(struct job_own *o)
         close(o->dir);
     job_description_free(&o->d);
     order_free(&o->order);
+    marks_free(&o->marks);
+    for (int i = 0; i < IC_MARKS; i++)
+        free(o->uploads[i]);
     pthread_mutex_destroy(&o->lock);
     free(o->done);
     free(o);
@@ -230,6 +254,7 @@ static bool make(struct work *w, int fd, int64_t size)
         rendition_fail(&w->s->out[i], e.code, e.text);
     if (!sound || !renditions_plan(w->s, &w->o->order, c, accept ? accept : "", &e))
         return true;
+    w->s->marks = &w->o->marks;
     w->s->keep = keep;
     w->s->ctx = w;
     w->s->job.what = "job";

@@ -36,6 +36,8 @@ struct job_draft {
 bool job_draft_begin(struct job_draft *d, struct jobs *j, const char *key, bool *exists);
 /* A new source, to be written through fd, which the caller closes. -1: errno. */
 int job_draft_file(struct job_draft *d, const char *name);
+/* The same for a watermark of all of them. */
+int job_draft_mark(struct job_draft *d, int slot);
 /* The newest source can't be worked on: its results say why. */
 bool job_draft_refuse(struct job_draft *d, const struct order *o, const char *name, int status, const char *code,
                       const char *detail);

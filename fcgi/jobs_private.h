@@ -6,6 +6,7 @@
 #include <pthread.h>
 
 #include "jobs.h"
+#include "marks.h"
 #include "runners.h"
 
 #define JOBS_ACTIVE 64   /* worked on at one time; others wait on disk */
@@ -20,9 +21,11 @@ struct job_own {
     int hangup[2];  /* owned: a pipe whose writing end closes when nobody wants the results */
     struct job_description d;
     struct order order;
-    pthread_mutex_t lock; /* guards what follows */
-    bool *done;           /* owned: by item */
-    int next, open;       /* item to look at, items not done */
+    struct marks marks;
+    char *uploads[IC_MARKS]; /* owned: watermarks that came with the request */
+    pthread_mutex_t lock;    /* guards what follows */
+    bool *done;              /* owned: by item */
+    int next, open;          /* item to look at, items not done */
     bool cancelled, failed;
     TAILQ_ENTRY(job_own) at;
 };

@@ -105,6 +105,7 @@ void pool_shrink(struct pool_ticket *t, size_t bytes)
     struct pool *p = t->pool;
     pthread_mutex_lock(&p->lock);
     p->bytes -= bytes;
+    ledger_unbook(bytes);
     pthread_mutex_unlock(&p->lock);
     t->bytes -= bytes;
 }

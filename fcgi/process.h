@@ -18,6 +18,9 @@ struct spawner_source {
  * brake on crash loops; SIGHUP reloads, SIGUSR2 upgrades, SIGTERM and SIGINT drain. Reads no client byte. source may be
  * NULL: then it can neither reload nor upgrade. Returns the exit status. */
 int spawner_run(const struct config *c, int listen_fd, const struct spawner_source *source);
+/* The same for a command that needs workers: run stands in the gateway's place, with the socket on which births come,
+ * and when it ends, all ends. Returns its exit status. */
+int spawner_run_for(const struct config *c, int (*run)(const struct config *c, int births));
 
 /* worker.c: runs jobs from socket until it closes; never returns. Adds 1 to the eventfd `tally` as each job arrives, so
  * that the spawner knows what a dead worker had been given; -1: nobody counts. */

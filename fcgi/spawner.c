@@ -280,17 +280,26 @@ static bool spawner_begin(struct spawner *s, const struct config *c)
     return g != NULL;
 }
 
-int spawner_run(const struct config *c, int listen_fd, const struct spawner_source *source)
+static int spawner_live(struct spawner *s, const struct config *c)
 {
-    struct spawner s = { .source = source, .listen_fd = listen_fd };
-    bool ok = spawner_begin(&s, c);
+    bool ok = spawner_begin(s, c);
     if (ok)
-        spawner_loop(&s);
+        spawner_loop(s);
     else
         log_line(LOG_LV_ERROR, "event=start error=\"%s\"", strerror(errno));
     log_line(LOG_LV_INFO, "event=end");
     for (int i = 0; i < SPAWNER_GENERATIONS; i++)
-        generation_free(&s, s.all[i]);
-    close(s.signals);
-    return ok ? 0 : 1;
+        generation_free(s, s->all[i]);
+    close(s->signals);
+    return ok ? s->run_status : 1;
+}
+
+int spawner_run(const struct config *c, int listen_fd, const struct spawner_source *source)
+{
+    return spawner_live(&(struct spawner){ .source = source, .listen_fd = listen_fd }, c);
+}
+
+int spawner_run_for(const struct config *c, int (*run)(const struct config *c, int births))
+{
+    return spawner_live(&(struct spawner){ .run = run, .listen_fd = -1 }, c);
 }

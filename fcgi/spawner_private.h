@@ -37,7 +37,9 @@ struct generation {
 };
 
 struct spawner {
-    const struct spawner_source *source; /* borrowed; NULL: neither reload nor upgrade */
+    const struct spawner_source *source;            /* borrowed; NULL: neither reload nor upgrade */
+    int (*run)(const struct config *c, int births); /* in the gateway's place; NULL: the gateway */
+    int run_status;
     int listen_fd, signals;
     struct generation *serving;                  /* the one that is kept alive */
     struct generation *next;                     /* about to take its place; NULL: none */

@@ -81,7 +81,7 @@ if (: <"/dev/tcp/127.0.0.1/$port") 2>/dev/null; then
     die "port $port is in use: try make run PORT=$((port + 1))"
 fi
 
-mkdir -p "$run/tmp" "$run/cache" "$run/www"
+mkdir -p "$run/tmp" "$run/cache" "$run/www" "$run/spool" "$run/store"
 list_gallery >"$run/www/gallery.json"
 
 trap stop_all EXIT
@@ -98,7 +98,8 @@ fi
 : >"$run/pixpool.log"
 : >"$run/nginx-error.log"
 
-server "$binary" serve --listen="unix:$socket" --image_root="$images" --log="$run/pixpool.log" &
+server "$binary" serve --listen="unix:$socket" --image_root="$images" --log="$run/pixpool.log" \
+    --spool_dir="$run/spool" --store_dir="$run/store" &
 pixpool=$!
 server nginx -e "$run/nginx-error.log" -p "$run" -c "$run/nginx.conf" &
 nginx=$!

@@ -2,6 +2,7 @@
 
 import shutil
 import tempfile
+from pathlib import Path
 
 import pytest
 from PIL import Image
@@ -17,9 +18,11 @@ GALLERY = '["photo.jpg", "alpha.png", "still.webp", "ein Bär & 100%.jpg", "turn
 @pytest.fixture(scope="module")
 def site(start_pixpool_module):
     """The page over the harness's images; make run's own list of them is tested in test_run.py."""
-    p = start_pixpool_module(cache=True)
+    spool = Path(tempfile.mkdtemp(prefix="pixpool-spool-"))
+    p = start_pixpool_module(cache=True, spool_dir=spool)
     (p.dir / "www" / "gallery.json").write_text(GALLERY)
-    return p
+    yield p
+    shutil.rmtree(spool, ignore_errors=True)
 
 
 @pytest.fixture
@@ -138,6 +141,30 @@ def test_a_name_with_spaces_and_signs_opens(browser, site):
     open_page(browser, site)
     browser.find_element(By.CSS_SELECTOR, "#pictures li:nth-child(4) button").click()
     wait(browser, lambda: shown_size(browser, "#playground-result")[0] == 240, "not opened")
+
+
+def test_many_images_as_a_background_job(browser, site, tmp_path):
+    for i in range(6):
+        Image.radial_gradient("L").resize((900 + i, 600)).convert("RGB").save(tmp_path / f"{i}.jpg")
+    (tmp_path / "letter.jpg").write_text("Dear image service,\n" * 30)
+    open_page(browser, site)
+    browser.find_element(By.ID, "batch-files").send_keys("\n".join(map(str, sorted(tmp_path.iterdir()))))
+    assert browser.find_element(By.ID, "batch-chosen").text.startswith("7 images, ")
+    form = browser.find_element(By.ID, "batch")
+    for name, value in (("w", "120"), ("h", "120")):
+        form.find_element(By.NAME, name).clear()
+        form.find_element(By.NAME, name).send_keys(value)
+    form.find_element(By.CSS_SELECTOR, "button[type=submit]").click()
+    said = browser.find_element(By.ID, "batch-state")
+    wait(browser, lambda: said.text == "Done: 7 of 7, 1 failed", "the job does not end")
+    bar = browser.find_element(By.ID, "batch-progress")
+    assert (bar.get_property("value"), bar.get_property("max")) == (7, 7)
+    browser.execute_script("document.querySelectorAll('#batch-items img').forEach(i => i.scrollIntoView())")
+    wait(browser, lambda: loaded(browser, "#batch-items img") == [120] * 6, "results that load")
+    failed = browser.find_elements(By.CSS_SELECTOR, "#batch-items .failed")
+    assert len(failed) == 1 and "not supported" in failed[0].text
+    assert not browser.find_element(By.ID, "batch-cancel").is_displayed()
+    assert console_errors(browser) == []
 
 
 @pytest.mark.parametrize("dark", [False, True])

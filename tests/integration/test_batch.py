@@ -127,6 +127,18 @@ def test_form_data_is_read_by_node(server, tmp_path):
     assert json.loads(fields["manifest.json"]["text"])["failed"] == 1
 
 
+def test_a_watermark_for_all_files(server):
+    red = io.BytesIO()
+    Image.new("RGB", (40, 40), (255, 0, 0)).save(red, "PNG")
+    grey = io.BytesIO()
+    Image.new("RGB", (200, 200), (90, 90, 90)).save(grey, "PNG")
+    got, _ = lines(post(server, ("watermark", red.getvalue(), "mark.png", "image/png"), ("mark-pos", "center"),
+                        *[file(grey.getvalue(), f"{i}.png") for i in range(3)], query="?mark-scale=50&format=png"))
+    for i in range(3):
+        im = Image.open(io.BytesIO(base64.b64decode(got[i, "default"]["data"]))).convert("RGB")
+        assert im.getpixel((100, 100))[0] > 240 and im.getpixel((5, 5)) == (90, 90, 90)
+
+
 # Refusals.
 
 

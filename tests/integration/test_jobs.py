@@ -213,6 +213,31 @@ def test_a_restart_in_the_middle_loses_no_finished_result(start_pixpool, spool):
     assert len(told) == len(kept) and sum(told[p] != kept[p] for p in kept) <= 1, "at most what was at work is done again"
 
 
+def test_a_reload_hands_jobs_over(start_pixpool, spool):
+    p = start_pixpool(spool_dir=spool, workers=1)
+    photo = (p.root / "photo.jpg").read_bytes()
+    where = location(post(p, *[file(photo)] * 60, query="?w=700"))
+    assert wait_until(lambda: 2 <= state(p, where)["done"], 20)
+    old = p.gateway()
+    os.kill(p.pid, signal.SIGHUP)
+    assert wait_until(lambda: old not in p.processes(), 20), "the old generation ends although the job does not"
+    assert p.log().count("event=job_begin") >= 1
+    assert finished(p, where)["done"] == 60
+
+
+def test_a_watermark_is_kept_with_its_job(server, spool):
+    red, grey = io.BytesIO(), io.BytesIO()
+    Image.new("RGB", (40, 40), (255, 0, 0)).save(red, "PNG")
+    Image.new("RGB", (200, 200), (90, 90, 90)).save(grey, "PNG")
+    mark = ("watermark", red.getvalue(), "mark.png", "image/png")
+    parts = [mark, ("mark-pos", "center"), file(grey.getvalue(), "a.png")]
+    for path, output in (("batch", "default"), ("renditions", "original")):
+        job = finished(server, location(post(server, *parts, query="?mark-scale=50", path=path)))
+        url = next(i["url"] for i in job["items"] if i["output"] == output)
+        im = picture(server, url).convert("RGB")
+        assert im.getpixel((100, 100))[0] > 240 and im.getpixel((5, 5)) == (90, 90, 90), path
+
+
 def test_two_instances_share_a_spool(start_pixpool, spool):
     a = start_pixpool(spool_dir=spool, workers=1)
     b = start_pixpool(spool_dir=spool, workers=1)
