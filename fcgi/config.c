@@ -79,24 +79,26 @@ static bool presets_builtin(struct config *c)
     return true;
 }
 
-/* Keys of the form rendition.NAME, which no row of the table can stand for. From the command line one replaces the
- * file's of the same name. */
-static bool is_rendition(const char *name)
+/* Keys of the form rendition.NAME and preset.NAME, which no row of the table can stand for. From the command line one
+ * replaces the file's of the same name. */
+static bool is_named(const char *key)
 {
-    return strncmp(name, CONFIG_RENDITION, strlen(CONFIG_RENDITION)) == 0;
+    return strncmp(key, CONFIG_RENDITION, strlen(CONFIG_RENDITION)) == 0 ||
+           strncmp(key, CONFIG_PRESET, strlen(CONFIG_PRESET)) == 0;
 }
 
-static bool rendition_set(struct config *c, const char *key, const char *options, int line, char *why, size_t why_n)
+static bool named_set(struct config *c, const char *key, const char *options, int line, char *why, size_t why_n)
 {
-    const char *name = key + strlen(CONFIG_RENDITION);
-    struct config_preset *old = (struct config_preset *)preset_find(c->renditions, name, strlen(name));
+    const char *name = strchr(key, '.') + 1;
+    struct config_preset **list = key[0] == CONFIG_PRESET[0] ? &c->presets : &c->renditions;
+    struct config_preset *old = (struct config_preset *)preset_find(*list, name, strlen(name));
     char *copy = old && line == 0 ? strdup(options) : NULL;
 
     if (!preset_name_valid(name) || strlen(name) > 48)
-        snprintf(why, why_n, "a rendition's name has 1 to 48 letters, digits, _ or -");
+        snprintf(why, why_n, "%s: a name has 1 to 48 letters, digits, _ or -", key);
     else if (old && line > 0)
         snprintf(why, why_n, "%s is given twice, first in line %d", key, old->line);
-    else if (old ? !copy : !preset_add(&c->renditions, name, options, line))
+    else if (old ? !copy : !preset_add(list, name, options, line))
         snprintf(why, why_n, "out of memory");
     else {
         if (copy) {
@@ -185,8 +187,8 @@ static int file_key(struct file *f, const char *name, const char *value)
     const struct config_key *k = config_key_find(name, strlen(name));
     char why[sizeof f->why];
 
-    if (is_rendition(name))
-        return rendition_set(f->c, name, value, f->line, why, sizeof why) ? 1 : file_fail(f, why);
+    if (is_named(name))
+        return named_set(f->c, name, value, f->line, why, sizeof why) ? 1 : file_fail(f, why);
     if (config_is_file(name))
         return config_file_set(f->c, name, value, f->line, why, sizeof why) ? 1 : file_fail(f, why);
     if (!k) {
@@ -318,7 +320,7 @@ static bool load_argument(struct config *c, char *const *argv, int n, int *i, ch
     }
     size_t len = argument_name(arg, name, sizeof name);
     const struct config_key *k = config_key_find(name, len);
-    if (!k && !is_rendition(name) && !config_is_file(name)) {
+    if (!k && !is_named(name) && !config_is_file(name)) {
         unknown_key(name, len, why, why_n);
         return false;
     }
@@ -329,8 +331,7 @@ static bool load_argument(struct config *c, char *const *argv, int n, int *i, ch
     const char *text = value ? value + 1 : argv[++*i];
     if (k)
         return config_value_set(c, k, text, why, why_n);
-    return is_rendition(name) ? rendition_set(c, name, text, 0, why, why_n)
-                              : config_file_set(c, name, text, 0, why, why_n);
+    return is_named(name) ? named_set(c, name, text, 0, why, why_n) : config_file_set(c, name, text, 0, why, why_n);
 }
 
 static bool load_arguments(struct config *c, char *const *argv, int n, char *err, size_t errsize)

@@ -44,6 +44,7 @@ extern const char *const config_presets_builtin[];
 /* The same for the set of renditions, which is in force where none is configured. */
 extern const char *const config_renditions_builtin[];
 #define CONFIG_RENDITION "rendition." /* begins the key of one */
+#define CONFIG_PRESET    "preset."    /* the same, beside the section [preset] */
 
 /* Parses text into k's field of c, whose old string is freed. false: why says what is wrong and what is allowed, c is
  * unchanged. */

@@ -69,7 +69,12 @@ static void print_presets(FILE *to, const struct config *c)
     print_wrapped(to, "# ",
                   "One line for each; the first rendition.NAME of one's own replaces the whole set. Up to 32.");
     print_list(to, CONFIG_RENDITION, c, c ? c->renditions : NULL, config_renditions_builtin);
-    fputs("\n# ---- Presets: options under a name, as in preset=sharp ----\n\n[preset]\n\n", to);
+    fputs("\n# ---- Presets: options under a name, as in preset=sharp ----\n\n", to);
+    print_wrapped(
+        to, "# ",
+        "Below [preset], or anywhere else (and on the command line) as preset.NAME = OPTIONS; the options are "
+        "written as in a URL, w=100,h=100 or w=100&h=100.");
+    fputs("\n[preset]\n\n", to);
     print_list(to, "", c, c ? c->presets : NULL, config_presets_builtin);
 }
 

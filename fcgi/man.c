@@ -105,7 +105,7 @@ void man_page_config(FILE *to)
     man_heading(to, ".SH", "KEYS");
     config_man(to);
     man_heading(to, ".SH", "PRESETS");
-    man_text(to, "Options under a name, for URLs with preset=name: in a section [preset], lines of the form name = "
-                 "options, the options as in a URL (w=100,h=100,fit=cover).");
+    man_text(to, "Options under a name, for URLs with preset=name: preset.name = options, or lines of the form name = "
+                 "options in a section [preset], the options as in a URL (w=100,h=100,fit=cover).");
     fputs(".SH SEE ALSO\n.BR pixpool (1)\n", to);
 }

@@ -267,6 +267,10 @@ static const struct {
     { "[preset]\na b = w=1\n", 2, "a preset's name" },
     { "[preset]\n = w=1\n", 2, "a preset's name" },
     { "[preset]\na = w=1\na = w=2\n", 3, "a preset of this name" },
+    { "preset.a = w=1\n[preset]\na = w=2\n", 3, "a preset of this name" },
+    { "preset.a = w=1\npreset.a = w=2\n", 2, "preset.a is given twice, first in line 1" },
+    { "preset.a b = w=1\n", 1, "preset.a b: a name has" },
+    { "preset. = w=1\n", 1, "preset.: a name has" },
     { "queue = 1\nbad\nnonsense = 2\n", 2, "neither key" },
     { "nonsense = 2\nbad\n", 1, "unknown key" },
 };
@@ -377,6 +381,20 @@ START_TEST(presets_built_in_and_replaced)
 }
 END_TEST
 
+START_TEST(presets_as_keys)
+{
+    char *argv[] = { "--preset.thumb=w=7", "--preset.of-mine", "w=8" };
+    ck_assert_msg(load_file_text("preset.thumb = w=5,h=6\nqueue = 3\n[preset]\nwide = w=9\n"), "%s", err);
+    ck_assert_str_eq(config_preset(&c, "thumb", 5), "w=5,h=6");
+    ck_assert_str_eq(config_preset(&c, "wide", 4), "w=9");
+    config_free(&c);
+    ck_assert_msg(config_load(&c, path, argv, 3, err, sizeof err), "%s", err);
+    ck_assert_str_eq(config_preset(&c, "thumb", 5), "w=7");
+    ck_assert_str_eq(config_preset(&c, "of-mine", 7), "w=8");
+    ck_assert_str_eq(config_preset(&c, "wide", 4), "w=9");
+}
+END_TEST
+
 START_TEST(limits_are_handed_on)
 {
     char *argv[] = { "--max_pixels_in=5M", "--max_side_in=4000", "--max_side_out=300", "--worker_memory=99M",
@@ -477,6 +495,7 @@ static Suite *suite(void)
     tcase_add_test(t, threads_must_leave_some_to_refuse);
     tcase_add_test(t, memory_must_hold_the_workers_and_a_request);
     tcase_add_test(t, presets_built_in_and_replaced);
+    tcase_add_test(t, presets_as_keys);
     tcase_add_test(t, limits_are_handed_on);
     tcase_add_test(t, sample_file_is_what_we_print);
     tcase_add_test(t, sample_file_loads_to_the_defaults);
