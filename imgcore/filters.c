@@ -4,7 +4,7 @@
 #include "blur.h"
 #include "tone.h"
 
-#define MS_TONE  1.5
+#define MS_TONE  2.0
 #define MS_SHARP 3.0
 #define MS_BLUR  3.0
 #define MS_PIXEL 0.7 /* every channel once to sum, once to fill */

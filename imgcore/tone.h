@@ -9,7 +9,7 @@
 /* Gamma's table has this many steps a level, for what comes out of a matrix before it. */
 #define IC_TONE_STEPS 16
 
-#define IC_TONE_CLIPS 256
+#define IC_TONE_CLIPS 256 /* a flag above a byte */
 
 struct ic_tone {
     const struct ic_kernels *k; /* borrowed */
