@@ -162,7 +162,7 @@ static void make_etag(struct img *g, const struct request *rq)
     struct etag_parts parts = { .path = g->path,
                                 .options = options,
                                 .format = webp ? "webp" : "",
-                                .marks = marks_etag(&g->marks, marks, sizeof marks),
+                                .marks = marks_etag(&g->marks, &g->query, rq->gw->cfg, marks, sizeof marks),
                                 .versions = ic_versions(),
                                 .size = g->source.size,
                                 .mtime = g->source.mtime };

@@ -283,7 +283,7 @@ static bool prepare(struct process *p)
         return false;
     p->results = malloc((size_t)p->cfg.max_result);
     p->engine = ic_engine_create(&limits);
-    if (!p->results || !p->engine)
+    if (!p->results || !p->engine || !config_fonts_add(&p->cfg, p->engine, NULL))
         cmd_complain("out of memory");
     return p->results && p->engine;
 }

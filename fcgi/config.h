@@ -112,6 +112,8 @@ const char *config_preset(const struct config *c, const char *name, size_t n);
 
 /* Reads what mark.NAME and font.NAME name, once. false: why names the key and the reason. */
 bool config_files_read(struct config *c, char *why, size_t why_n);
+/* Gives an engine the configured fonts, in their order. false: e says why not. */
+bool config_fonts_add(const struct config *c, struct ic_engine *g, struct ic_error *e);
 const struct config_file *config_file_find(const struct config_file *list, const char *name); /* or NULL */
 /* "a, b, c" as far as they fit, or "none". Returns out. */
 const char *config_file_names(const struct config_file *list, char *out, size_t n);

@@ -105,6 +105,28 @@ bool config_file_set(struct config *c, const char *key, const char *path, int li
     return false;
 }
 
+/* Whether text can be set in it. */
+static bool font_valid(const struct config_file *f, struct ic_error *e)
+{
+    struct ic_limits none = { 0 };
+    struct ic_engine *g = ic_engine_create(&none);
+    enum ic_code rc =
+        g ? ic_engine_add_font(g, (struct ic_bytes){ f->bytes, f->n }, e) : ic_fail(e, IC_E_MEMORY, "out of memory");
+
+    ic_engine_free(g);
+    return rc == IC_OK;
+}
+
+bool config_fonts_add(const struct config *c, struct ic_engine *g, struct ic_error *e)
+{
+    enum ic_code rc = IC_OK;
+
+    for (const struct config_file *f = c->fonts; f && rc == IC_OK; f = f->next)
+        if (f->bytes)
+            rc = ic_engine_add_font(g, (struct ic_bytes){ f->bytes, f->n }, e);
+    return rc == IC_OK;
+}
+
 static bool file_load(const struct config *c, size_t kind, struct config_file *f, char *why, size_t why_n)
 {
     struct ic_info info;
@@ -120,7 +142,7 @@ static bool file_load(const struct config *c, size_t kind, struct config_file *f
         return false;
     }
     crypto_generichash(f->hash, sizeof f->hash, f->bytes, f->n, NULL, 0);
-    if (!mark || ic_probe((struct ic_bytes){ f->bytes, f->n }, &info, &e) == IC_OK)
+    if (mark ? ic_probe((struct ic_bytes){ f->bytes, f->n }, &info, &e) == IC_OK : font_valid(f, &e))
         return true;
     snprintf(why, why_n, "%s%s = %s: %s", kinds[kind].prefix, f->name, f->path, e.text);
     return false;

@@ -195,7 +195,20 @@ void marks_hand(const struct marks *m, struct job *j, struct pool_input *in)
     j->inputs = 1 + (uint32_t)m->n;
 }
 
-const char *marks_etag(const struct marks *m, char *out, size_t n)
+/* Any font may lend a character. */
+static size_t fonts_etag(const struct config *c, char *out, size_t n)
+{
+    crypto_generichash_state h;
+    unsigned char hash[IC_MARK_HASH];
+    char text[2 * IC_MARK_HASH + 1];
+    crypto_generichash_init(&h, NULL, 0, sizeof hash);
+    for (const struct config_file *f = c->fonts; f; f = f->next)
+        crypto_generichash_update(&h, f->hash, sizeof f->hash);
+    crypto_generichash_final(&h, hash, sizeof hash);
+    return (size_t)snprintf(out, n, "fonts:%s/", sodium_bin2hex(text, sizeof text, hash, sizeof hash));
+}
+
+const char *marks_etag(const struct marks *m, const struct query *q, const struct config *c, char *out, size_t n)
 {
     size_t used = 0;
     out[0] = '\0';
@@ -206,5 +219,7 @@ const char *marks_etag(const struct marks *m, char *out, size_t n)
         used += (size_t)snprintf(out + used, n - used, "%s:%s:%lld:%lld.%09ld/", in->name, hash,
                                  (long long)in->file.size, (long long)in->file.mtime.tv_sec, in->file.mtime.tv_nsec);
     }
+    if (q->recipe.text.text[0] && used < n)
+        fonts_etag(c, out + used, n - used);
     return out;
 }

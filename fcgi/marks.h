@@ -51,7 +51,8 @@ enum ic_code marks_load(struct marks *m, struct pool_ticket *t, struct ic_error 
 /* Puts the marks behind the source of a job that has one input so far. They are borrowed until it ends. */
 void marks_hand(const struct marks *m, struct job *j, struct pool_input *in);
 
-/* What an ETag must hold of them: which files, of which contents. After marks_find. Returns out. */
-const char *marks_etag(const struct marks *m, char *out, size_t n);
+/* What an ETag must hold of them and of the text in q: which files, of which contents. After marks_find. Returns out.
+ */
+const char *marks_etag(const struct marks *m, const struct query *q, const struct config *c, char *out, size_t n);
 
 #endif

@@ -51,7 +51,8 @@ static struct worker *pool_inline_worker(const struct config *c)
     w->pid = getpid();
     w->born_ms = clock_ms();
     w->engine = ic_engine_create(&limits);
-    if (w->engine && mailbox_map(&w->box, -1, config_input_size(c), (size_t)c->max_result))
+    if (w->engine && config_fonts_add(c, w->engine, NULL) &&
+        mailbox_map(&w->box, -1, config_input_size(c), (size_t)c->max_result))
         return w;
     ic_engine_free(w->engine);
     free(w);

@@ -294,13 +294,13 @@ bool query_finish(struct query *q, const struct config *c, struct query_error *e
     q->recipe.bg_given = q->bg.given;
     q->recipe.bg = q->bg.colour;
     finish_colours(q);
-    return true;
+    return query_finish_text(q, c, e);
 }
 
 size_t query_canonical(const struct query *q, char *out, size_t n)
 {
     struct query plain;
-    char mine[3 * QUERY_TEXT], def[3 * QUERY_TEXT];
+    char mine[3 * IC_TEXT + 1], def[3 * IC_TEXT + 1];
     size_t used = 0;
     query_init(&plain);
     if (n > 0)

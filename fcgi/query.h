@@ -33,6 +33,8 @@ struct query {
     uint64_t exempt[2];              /* rows that the operator gave: allowed_* do not concern them */
     int fit_enlarges;                /* of a fit in another service's words: enum query_enlarge */
     char mark[IC_MARKS][QUERY_TEXT]; /* what marks.c looks for */
+    char font[QUERY_TEXT];           /* of the text */
+    struct query_colour text_colour;
 };
 
 enum query_enlarge { QUERY_SILENT, QUERY_ENLARGES, QUERY_KEEPS };

@@ -45,6 +45,12 @@ extern const struct query_option query_options[];
 extern const int query_options_n;
 extern const struct query_word query_fits[]; /* of the row fit */
 
+/* query_text.c, a part of query_finish: the text's font and colour. */
+extern const struct query_type query_type_caption;
+bool query_finish_text(struct query *q, const struct config *c, struct query_error *e);
+/* Escaped, so that no text can pass for other options. */
+void query_text_print(const struct query_option *o, const void *field, char *out, size_t n);
+
 /* The row with this name or alias, or NULL. *negated (may be NULL) is set for aliases like we. */
 const struct query_option *query_option_find(const char *name, size_t n, bool *negated);
 /* The name or alias with the least edit distance, copied to out. Returns out. */

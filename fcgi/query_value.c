@@ -364,8 +364,7 @@ static bool text_parse(const struct query_option *o, const char *text, void *fie
     return true;
 }
 
-/* Escaped, so that no text can pass for other options. */
-static void text_print(const struct query_option *o, const void *field, char *out, size_t n)
+void query_text_print(const struct query_option *o, const void *field, char *out, size_t n)
 {
     static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~";
     (void)o;
@@ -375,7 +374,7 @@ static void text_print(const struct query_option *o, const void *field, char *ou
     out[used] = '\0';
 }
 
-const struct query_type query_type_text = { "text", QUERY_TEXT, false, false, text_parse, text_print };
+const struct query_type query_type_text = { "text", QUERY_TEXT, false, false, text_parse, query_text_print };
 /* Texts that say nothing about the picture, and are in no canonical form. */
 const struct query_type query_type_note = { "text", QUERY_TEXT, false, false, text_parse, NULL };
 const struct query_type query_type_preset = { "preset", QUERY_TEXT, false, false, text_parse, NULL };

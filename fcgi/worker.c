@@ -99,6 +99,9 @@ _Noreturn void worker_run(const struct config *c, int index, int socket, int mem
         log_line(LOG_LV_ERROR, "event=start error=\"no memory for an engine\"");
         _exit(1);
     }
+    struct ic_error e = { 0 };
+    if (!config_fonts_add(c, s.engine, &e))
+        log_line(LOG_LV_ERROR, "event=start error=\"fonts: %s\"", e.text);
     log_line(LOG_LV_INFO, "event=born sandbox=\"%s\"", sandbox);
     worker_loop(&s);
     _exit(0); /* not exit: handlers and buffers belong to the process that forked this one */

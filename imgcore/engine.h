@@ -4,6 +4,7 @@
 
 #include "icc.h"
 #include "mark.h"
+#include "text.h"
 #include "weights.h"
 
 struct ic_engine {
@@ -13,6 +14,7 @@ struct ic_engine {
     struct ic_mark_cache marks;
     struct ic_mark_bytes lent[IC_MARKS]; /* marks of the run */
     int lent_n;
+    struct ic_fonts *fonts; /* owned */
     struct ic_icc_cache icc;
     uint8_t *cmyk; /* owned: the profile of CMYK that has none, or NULL */
     size_t cmyk_size;

@@ -192,6 +192,19 @@ struct ic_mark {
     double rotate;               /* as the recipe's, of the mark alone */
 };
 
+#define IC_TEXT 257 /* bytes of a text, its NUL included */
+
+/* A line or several laid over the result, above all marks. */
+struct ic_text {
+    char text[IC_TEXT]; /* UTF-8, lines separated by \n; "": there is none */
+    int font;           /* 0, 1 ..: in the order of ic_engine_add_font() */
+    double size;        /* px, 1 .. 1000 */
+    struct ic_colour colour;
+    int pos;      /* as of marks */
+    double pad;   /* as of marks */
+    double alpha; /* 0 .. 100 */
+};
+
 /* The options of one output: plain data, copied as bytes between processes of the same binary.
  * Fields that hold an enum are ints so that one option table can describe them all. */
 struct ic_recipe {
@@ -219,6 +232,7 @@ struct ic_recipe {
     struct ic_colour bg;
     struct ic_filters filters;
     struct ic_mark mark[IC_MARKS]; /* laid in this order */
+    struct ic_text text;
     struct ic_surround surround;
 #ifdef PIXPOOL_TEST_OPS
     int test_op; /* enum ic_test_op: misbehave on purpose; absent from real builds */
@@ -302,6 +316,7 @@ struct ic_plan {
     struct ic_filters filters;
     double dpr;
     struct ic_mark mark[IC_MARKS];
+    struct ic_text text;
     uint64_t memory; /* predicted bytes held at most */
     double cost_ms;  /* predicted CPU milliseconds on a typical core */
 };
@@ -332,6 +347,10 @@ struct ic_engine *ic_engine_create(const struct ic_limits *limits); /* NULL: out
 /* The profile of CMYK images that have none; copied. IC_E_FORMAT where it is no profile of CMYK. */
 enum ic_code ic_engine_cmyk(struct ic_engine *g, struct ic_bytes profile, struct ic_error *e);
 void ic_engine_free(struct ic_engine *g);
+
+/* A font for text: OpenType or TrueType with outlines. Characters that a text's own font lacks are taken from the
+ * others. bytes stay borrowed while the engine lives. IC_E_FORMAT, IC_E_LIMIT (too many), IC_E_MEMORY. */
+enum ic_code ic_engine_add_font(struct ic_engine *g, struct ic_bytes bytes, struct ic_error *e);
 
 struct ic_mark_bytes {
     struct ic_bytes bytes;      /* an encoded image; borrowed until others are lent */

@@ -65,6 +65,8 @@ struct ic_mark_entry *ic_mark_find(struct ic_mark_cache *c, const struct ic_mark
 /* Makes an entry of packed RGBA, in the cache where it fits there, else from mem. It has one user. NULL: no memory. */
 struct ic_mark_entry *ic_mark_make(struct ic_mark_cache *c, struct ic_mem *mem, const struct ic_mark_key *k,
                                    const uint8_t *px);
+/* The same, never in the cache. */
+struct ic_mark_entry *ic_mark_make_alone(struct ic_mem *mem, const struct ic_mark_key *k, const uint8_t *px);
 void ic_mark_cache_clear(struct ic_mark_cache *c); /* nothing of it is in use */
 
 #endif

@@ -58,7 +58,7 @@ static bool mark_drop(struct ic_mark_cache *c)
     return true;
 }
 
-static struct ic_mark_entry *mark_make(struct ic_mem *mem, const struct ic_mark_key *k, const uint8_t *px)
+struct ic_mark_entry *ic_mark_make_alone(struct ic_mem *mem, const struct ic_mark_key *k, const uint8_t *px)
 {
     struct ic_mark_entry *entry = ic_calloc(mem, sizeof(*entry));
 
@@ -81,10 +81,10 @@ struct ic_mark_entry *ic_mark_make(struct ic_mark_cache *c, struct ic_mem *mem, 
 
     if (fits)
         do
-            entry = mark_make(&c->mem, k, px);
+            entry = ic_mark_make_alone(&c->mem, k, px);
         while (!entry && mark_drop(c));
     if (!entry)
-        return mark_make(mem, k, px);
+        return ic_mark_make_alone(mem, k, px);
     entry->kept = true;
     entry->next = c->head;
     c->head = entry;

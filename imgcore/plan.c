@@ -127,6 +127,8 @@ void ic_recipe_init(struct ic_recipe *r)
     ic_filters_init(&r->filters);
     for (int i = 0; i < IC_MARKS; i++)
         ic_mark_init(&r->mark[i]);
+    r->text =
+        (struct ic_text){ .size = 24, .colour = { 255, 255, 255, 255 }, .pos = IC_SOUTHEAST, .pad = 5, .alpha = 100 };
 }
 
 void ic_oriented_size(const struct ic_info *info, bool autorotate, uint32_t *w, uint32_t *h)

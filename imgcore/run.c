@@ -66,6 +66,7 @@ void ic_engine_free(struct ic_engine *g)
         return;
     ic_weights_trim(&g->weights, 0);
     ic_mark_cache_clear(&g->marks);
+    ic_fonts_free(g->fonts);
     ic_icc_cache_free(&g->icc);
     ic_free(&g->mem, g->cmyk);
     free(g);

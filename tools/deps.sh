@@ -11,10 +11,11 @@ set -euo pipefail
 
 build=(gcc libc6-dev make pkg-config binutils libfcgi-dev libjpeg62-turbo-dev libpng-dev libisal-dev libdeflate-dev
     libwebp-dev liblcms2-dev libseccomp-dev libjansson-dev libsodium-dev libinih-dev
-    libarchive-dev)
-run=(nginx curl mate-backgrounds)
+    libarchive-dev libfreetype-dev libharfbuzz-dev libfribidi-dev)
+run=(nginx curl mate-backgrounds fonts-dejavu-core)
 tests=(check groff-base apache2 lighttpd caddy systemd python3 python3-numpy python3-pytest python3-pil
-    python3-selenium chromium chromium-driver libjpeg-turbo-progs webp prometheus valgrind)
+    python3-selenium chromium chromium-driver libjpeg-turbo-progs webp prometheus valgrind
+    fonts-dejavu-core fonts-noto-core)
 bench=(libvips-dev python3 python3-numpy python3-pil libjpeg-turbo-progs mate-backgrounds)
 dev=(clang libclang-rt-dev clang-format shellcheck)
 qemu=(qemu-user gcc-aarch64-linux-gnu)

@@ -98,8 +98,11 @@ fi
 : >"$run/pixpool.log"
 : >"$run/nginx-error.log"
 
+# For text: txt=Hello
+font=(/usr/share/fonts/truetype/dejavu/DejaVuSans.ttf)
+if [ -r "${font[0]}" ]; then font=("--font.sans=${font[0]}"); else font=(); fi
 server "$binary" serve --listen="unix:$socket" --image_root="$images" --log="$run/pixpool.log" \
-    --spool_dir="$run/spool" --store_dir="$run/store" &
+    --spool_dir="$run/spool" --store_dir="$run/store" "${font[@]}" &
 pixpool=$!
 server nginx -e "$run/nginx-error.log" -p "$run" -c "$run/nginx.conf" &
 nginx=$!

@@ -199,7 +199,8 @@ static void expect_preset(const struct query_option *o, const char *name, const 
 {
     char encoded[3 * TEXT], options[4 * TEXT], got[QUERY_CANONICAL];
     struct config_preset preset = { (char *)"door", options, NULL, 0 };
-    struct config c = { .ignore_options = (char *)"", .presets = &preset };
+    struct config_file font = { .name = "sans" }; /* or there is no text */
+    struct config c = { .ignore_options = (char *)"", .presets = &preset, .fonts = &font };
     encode(value, "", encoded, sizeof encoded);
     for (int amp = 0; amp < 2; amp++) {
         struct query q;
