@@ -108,6 +108,7 @@ static bool make_order(const struct words *w)
     const struct config *c = &batch_command.cfg;
     order_init(o);
     bool ok = !w->options || query_parse_list(&o->base, c, w->options, &e);
+    query_exempt(&o->base);
     ok = ok && (!w->outputs || order_select(o, c, w->outputs, &e)) &&
          order_finish(o, c, w->options ? ORDER_ANY : ORDER_SET, &e);
     marks_init(&batch_command.marks);

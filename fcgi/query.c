@@ -188,6 +188,7 @@ void query_fill(struct query *q, const struct query *p)
             continue;
         memcpy((char *)q + o->offset, (const char *)p + o->offset, o->type->size);
         mark_given(q, i);
+        q->exempt[i / 64] |= p->exempt[i / 64] & UINT64_C(1) << (i % 64);
         if (o->words == query_fits)
             q->fit_enlarges = p->fit_enlarges;
     }

@@ -36,10 +36,18 @@ static void print_aliases(FILE *to, const struct query_option *o, const char *be
     }
 }
 
+/* mark.1 and mark.2 say the same as mark: people are told once. */
+static bool is_copy(const struct query_option *o)
+{
+    return strchr(o->name, '.') != NULL;
+}
+
 void query_help(FILE *to)
 {
     char range[256];
     for (const struct query_option *o = query_options; o < query_options + query_options_n; o++) {
+        if (is_copy(o))
+            continue;
         fprintf(to, "  %s", o->name);
         print_aliases(to, o, ", ", "");
         fprintf(to, "\n      %s\n      %s%s%s\n", o->text, takes(o, range, sizeof range), o->def ? "; default " : "",
@@ -59,6 +67,8 @@ void query_markdown(FILE *to)
     char range[256];
     fputs("| option | also | takes | default | meaning |\n|---|---|---|---|---|\n", to);
     for (const struct query_option *o = query_options; o < query_options + query_options_n; o++) {
+        if (is_copy(o))
+            continue;
         fprintf(to, "| `%s` |", o->name);
         print_aliases(to, o, " `", "`");
         fputs(" | ", to);
@@ -83,6 +93,8 @@ void query_man(FILE *to)
 {
     char range[256];
     for (const struct query_option *o = query_options; o < query_options + query_options_n; o++) {
+        if (is_copy(o))
+            continue;
         fprintf(to, ".TP\n.B %s", o->name);
         print_aliases(to, o, ", ", "");
         fputc('\n', to);

@@ -292,6 +292,13 @@ def test_help_names_commands_keys_and_options():
     assert run("process", "--help").stdout.decode() == text
 
 
+def test_restrictions_are_for_requests(photo, tmp_path):
+    """Whoever has the command line has the machine."""
+    keys = ["--only_presets=1", "--allowed_options=q", "--allowed_sizes=64"]
+    p = run("process", photo, "-o", tmp_path / "a.jpg", "w=40,effort=3", *keys)
+    assert p.returncode == 0 and shape(tmp_path / "a.jpg") == ("JPEG", (40, 30)), p.err
+
+
 def names_of_the_tables():
     """Every configuration key and every option of the build."""
     keys = re.findall(r"^([a-z_]+) =", run("--print-config").stdout.decode().split("\n[")[0], re.M)

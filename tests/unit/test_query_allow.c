@@ -127,6 +127,12 @@ START_TEST(what_operators_write_is_exempt)
     ck_assert_str_eq(e.option, "effort");
     c.allowed_sizes = (char *)"100x77";
     ck_assert_msg(query_finish(&q, &c, &e), "%s", e.text);
+    query_init(&q);
+    query_init(&more);
+    ck_assert(query_parse_list(&more, &c, "effort=3", &e));
+    query_exempt(&more);
+    query_fill(&q, &more);
+    ck_assert_msg(query_finish(&q, &c, &e), "%s", e.text);
     c.only_presets = 1;
     query_init(&q);
     ck_assert(query_parse_list(&q, &c, "h=77", &e));
