@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "cmd.h"
+#include "order.h"
 #include "query.h"
 
 void cmd_complain(const char *fmt, ...)
@@ -75,6 +76,18 @@ bool cmd_preset_ok(const struct config *c, const struct config_preset *p, char *
         return true;
     snprintf(why, n, "line %d: %s = %s: %s", p->line, p->name, p->options, e.text);
     return false;
+}
+
+bool cmd_renditions_ok(const struct config *c, char *why, size_t n)
+{
+    struct query_error e = { .text = "" };
+    struct order o;
+    order_init(&o);
+    bool ok = order_finish(&o, c, ORDER_SET, &e);
+    order_free(&o);
+    if (!ok)
+        snprintf(why, n, "renditions: %s", e.text);
+    return ok;
 }
 
 unsigned long cmd_descriptors(const struct config *c)

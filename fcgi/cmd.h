@@ -26,6 +26,8 @@ enum cmd_status cmd_configure(struct config *c, const struct cmd_words *w);
 /* Whether the options of a preset can be understood: what the file's parser, which knows no options, leaves open.
  * why (n bytes): what is wrong, with the file's line. */
 bool cmd_preset_ok(const struct config *c, const struct config_preset *p, char *why, size_t n);
+/* The same for the set of renditions. */
+bool cmd_renditions_ok(const struct config *c, char *why, size_t n);
 
 /* "pixpool: ..." to stderr. */
 void cmd_complain(const char *fmt, ...) __attribute__((format(printf, 1, 2)));

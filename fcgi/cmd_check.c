@@ -167,6 +167,18 @@ static void check_presets(const struct config *c)
     }
 }
 
+static void check_renditions(const struct config *c)
+{
+    char why[600];
+    int n = 0;
+    for (const struct config_preset *r = c->renditions; r; r = r->next)
+        n++;
+    if (cmd_renditions_ok(c, why, sizeof why))
+        check_tell("ok", "%d renditions", n);
+    else
+        check_tell("PROBLEM", "%s", why);
+}
+
 static void check_allowed(const struct config *c)
 {
     char why[300];
@@ -196,6 +208,7 @@ int cmd_check(int argc, char **argv)
     check_limits(&c);
     check_log(&c);
     check_presets(&c);
+    check_renditions(&c);
     check_allowed(&c);
     config_free(&c);
     if (problems == 0)

@@ -52,6 +52,10 @@ static bool options_ok(struct config *c, const char *file, char *err, size_t n)
         snprintf(err, n, "%s: %s", file ? file : "PIXPOOL_CONFIG", text);
         return false;
     }
+    if (!cmd_renditions_ok(c, text, sizeof text)) {
+        snprintf(err, n, "%s: %s", file ? file : "PIXPOOL_CONFIG", text);
+        return false;
+    }
     return query_allow_valid(c, err, n) && config_files_read(c, err, n);
 }
 

@@ -14,6 +14,7 @@ import pytest
 from PIL import Image, ImageChops, ImageStat
 
 from client import http, multipart
+from conftest import BUILD
 from samples import scene
 
 CLIENT = Path(__file__).with_name("formdata_client.mjs")
@@ -213,3 +214,10 @@ def test_other_refusals(server, post, photo):
     answer = http("POST", f"{server.url}/api/images/process", body=outputs[0], headers=headers)
     assert "renditions" in problem(answer, 400, "outputs_unexpected")
 
+
+
+@pytest.mark.parametrize("words", ["serve", "check"])
+def test_a_set_that_cannot_be_made_is_told_at_the_start(words, tmp_path):
+    run = subprocess.run([BUILD / "pixpool", words, f"--listen=unix:{tmp_path}/s", "--rendition.a=widht=5"],
+                         capture_output=True, text=True, timeout=30)
+    assert run.returncode == 1 and "in output a: widht is not a known option" in run.stdout + run.stderr
