@@ -18,8 +18,22 @@ static const struct pool_refusal refused_drain = { "draining", "this instance is
                                  refused_bytes = { "memory", "the memory for requests in flight is used up" },
                                  refused_late = { "deadline", "the queue takes longer than the deadline" };
 
+/* The budget is one for all generations, so every byte goes through the ledger. Lock held. */
+static bool pool_book(struct pool *p, size_t bytes)
+{
+    bool fits = ledger_book(bytes, p->bytes_max);
+    p->bytes += fits ? bytes : 0;
+    return fits;
+}
+
+static void pool_unbook(struct pool *p, size_t bytes)
+{
+    p->bytes -= bytes;
+    ledger_unbook(bytes);
+}
+
 /* Why not, or NULL: then the bytes are booked. Lock held. */
-static const struct pool_refusal *pool_refusal(const struct pool *p, enum pool_lane lane, size_t bytes)
+static const struct pool_refusal *pool_refusal(struct pool *p, enum pool_lane lane, size_t bytes)
 {
     if (p->draining)
         return &refused_drain;
@@ -29,7 +43,7 @@ static const struct pool_refusal *pool_refusal(const struct pool *p, enum pool_l
         return &refused_uploads;
     if (pool_wait_for_ms(p, lane) > (double)p->deadline_ms)
         return &refused_late;
-    return ledger_book(bytes, p->bytes_max) ? NULL : &refused_bytes; /* last: it is booked then */
+    return pool_book(p, bytes) ? NULL : &refused_bytes; /* last: it is booked then */
 }
 
 static bool pool_refuse(const struct pool_refusal *why, struct ic_error *e)
@@ -47,7 +61,6 @@ bool pool_admit(struct pool *p, enum pool_lane lane, size_t bytes, struct pool_t
     if (!refusal) {
         p->admitted++;
         p->bodies += lane != LANE_INTERACTIVE;
-        p->bytes += bytes;
         p->lane_cost_ms[lane] += cost_ms;
     } else {
         *retry_after_s = pool_book_s(p, lane);
@@ -91,9 +104,7 @@ bool pool_grow(struct pool_ticket *t, size_t bytes)
 {
     struct pool *p = t->pool;
     pthread_mutex_lock(&p->lock);
-    bool fits = ledger_book(bytes, p->bytes_max);
-    if (fits)
-        p->bytes += bytes;
+    bool fits = pool_book(p, bytes);
     pthread_mutex_unlock(&p->lock);
     if (fits)
         t->bytes += bytes;
@@ -104,8 +115,7 @@ void pool_shrink(struct pool_ticket *t, size_t bytes)
 {
     struct pool *p = t->pool;
     pthread_mutex_lock(&p->lock);
-    p->bytes -= bytes;
-    ledger_unbook(bytes);
+    pool_unbook(p, bytes);
     pthread_mutex_unlock(&p->lock);
     t->bytes -= bytes;
 }
@@ -137,8 +147,7 @@ void pool_leave(struct pool_ticket *t)
         return;
     pthread_mutex_lock(&p->lock);
     pool_unplace(p, t);
-    p->bytes -= t->bytes;
-    ledger_unbook(t->bytes);
+    pool_unbook(p, t->bytes);
     pthread_mutex_unlock(&p->lock);
     *t = (struct pool_ticket){ 0 };
 }

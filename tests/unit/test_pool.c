@@ -1,6 +1,7 @@
 /* Who comes in, who goes next, and that no worker and no wake-up is ever lost. */
 #include "nursery.h"
 
+#include "../../fcgi/ledger.h"
 #include "../../fcgi/pool_private.h"
 
 static struct nursery n;
@@ -106,10 +107,14 @@ START_TEST(bytes_are_a_budget)
     ck_assert_uint_eq(b.bytes, 600);
     ck_assert(pool_grow(&b, 400));
     ck_assert_uint_eq(pool_state(p).bytes, 4000);
+    pool_shrink(&b, 300);
+    ck_assert(pool_grow(&b, 300)); /* what was given back is there again */
+    ck_assert_uint_eq(ledger_booked(), 4000);
     pool_leave(&b);
     ck_assert_uint_eq(pool_state(p).bytes, 3000); /* what it grew by goes as well */
     pool_leave(&a);
     ck_assert_uint_eq(pool_state(p).bytes, 0);
+    ck_assert_uint_eq(ledger_booked(), 0); /* the books of all generations agree */
     pool_free(p);
     c.memory_limit = 1; /* one body and its result always fit */
     p = pool_create(&c);
