@@ -2,6 +2,7 @@
 #include "access.h"
 #include "image_reply.h"
 #include "route.h"
+#include "stats.h"
 #include "upload.h"
 
 /* From the image to a plan: all that can be wrong with it before any work. */
@@ -42,6 +43,7 @@ static void answer(struct upload *u, struct request *rq, struct reply *a)
     if (!understand(u, rq, &im, a))
         return;
     if (!pool_grow(&rq->ticket, im.reserve)) {
+        stats_add(STATS_REJECTED, 1, "memory", NULL);
         reply_busy(a, 1, "no memory for the result at the moment");
         return;
     }

@@ -11,6 +11,7 @@
 
 #include "clock.h"
 #include "request.h"
+#include "stats.h"
 
 #define CHUNK        (256u << 10) /* read at a time, and the first buffer where the length is unknown */
 #define RATE         1024         /* bytes a millisecond: a peer at least as fast never meets the timeout */
@@ -193,6 +194,7 @@ bool request_read_body(struct request *rq, struct reply *a)
     if (rq->content_length > rq->gw->cfg->max_body)
         return too_large(rq, a);
     if (!dispatch_body_begin(rq->gw->dispatch)) {
+        stats_add(STATS_REJECTED, 1, "threads", NULL);
         reply_busy(a, 1, "too many uploads at once");
         return false;
     }

@@ -111,12 +111,13 @@ def test_slow_uploads_leave_a_way_through(start_pixpool):
     """More uploads that never end than there are places and threads: requests without a body go on being served."""
     p = start_pixpool(workers=1, queue=7)
     upload = header(parameters("/api/images/process?w=10", "POST", 100_000, CONTENT_TYPE="image/jpeg"))
+    sound = (p.root / "plain.png").read_bytes()  # what is no image would be told so
     with ExitStack() as stack:
         for _ in range(80):
             stack.enter_context(Client(str(p.socket))).send(upload + record(STDIN, b"x"))
 
         def refused():
-            a = http("POST", f"{p.url}/api/images/process?w=10", b"x" * 1000, {"Content-Type": "image/jpeg"})
+            a = http("POST", f"{p.url}/api/images/process?w=10", sound, {"Content-Type": "image/png"})
             return a.status == 503
 
         assert wait_until(refused, 20), "all places for uploads are taken"

@@ -18,6 +18,7 @@ from fcgi_client import (
     GET_VALUES,
     GET_VALUES_RESULT,
     PARAMS,
+    STDERR,
     STDIN,
     UNKNOWN_TYPE,
     Client,
@@ -517,6 +518,7 @@ def test_sigterm_serves_what_was_accepted(start_pixpool):
     os.kill(gateway, signal.SIGTERM)
     assert kept.closed(), "an idle kept connection ends at once"
     assert fresh.ask("/healthz", keep=True).status == 200
+    assert fresh.read_record() == (STDERR, 1, b""), "which makes nginx let go"
     assert fresh.closed(), "and no longer kept"
     half.send(data[60:])
     assert half.read_response().status == 200
