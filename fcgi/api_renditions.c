@@ -125,13 +125,13 @@ bool api_renditions_run(struct upload *u, struct renditions *s, struct request *
 {
     struct pool_input in = { .p = u->file.p, .fd = -1, .n = u->file.n };
     struct ic_error e = { 0 };
+    if (!find_marks(u, s, rq, a)) /* before the plan, which takes the recipes over */
+        return false;
     if (image_reply_probe_bytes(u->file, &s->info, &e) != IC_OK ||
         !renditions_plan(s, &u->order, rq->gw->cfg, request_param(rq, "HTTP_ACCEPT"), &e)) {
         reply_error(a, &e, 0);
         return false;
     }
-    if (!find_marks(u, s, rq, a))
-        return false;
     if (in_memory && !pool_grow(&rq->ticket, s->reserve)) {
         reply_busy(a, 1, "no memory for the results at the moment");
         return false;

@@ -19,10 +19,12 @@ const struct cmd_usage cmd_usages[] = {
     { "pixpool check [--config FILE] [--key=value ...]", "Say what would go wrong with it, and what to do." },
     { "pixpool upgrade [--config FILE] [--key=value ...]",
       "Make the running service the binary that is installed now; no request is lost." },
-    { "pixpool process IN -o OUT [OPTIONS] [-o OUT2 [OPTIONS2] ...] [--repeat N] [--timing] [--quiet] [--key=value "
+    { "pixpool process IN -o OUT [OPTIONS] [-o OUT2 [OPTIONS2] ...] [--mark FILE] [--repeat N] [--timing] [--quiet] "
+      "[--key=value "
       "...]",
       "Make images on the command line. IN and OUT may be -. All outputs come from one decode. OUT's extension decides "
-      "the format unless format= does. --repeat runs the job again in a warm engine, --timing prints a line for each "
+      "the format unless format= does. --mark FILE is the watermark that mark=upload means. --repeat runs the job "
+      "again in a warm engine, --timing prints a line for each "
       "run." },
     { "pixpool batch DIR... --out DIR2 [--outputs NAME,NAME] [OPTIONS] [--jobs N] [--force] [--lines] [--key=value "
       "...]",

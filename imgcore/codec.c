@@ -3,6 +3,8 @@
  * Everybody outside of the codecs comes in here, so a new format is one file and one line below. */
 #include "codec.h"
 
+#include "text.h"
+
 #include <stdio.h>
 #include <string.h>
 
@@ -68,7 +70,7 @@ void ic_sink_free(struct ic_sink *s)
 
 /* Asked of the libraries at run time, since a package update replaces them below a running binary's successor; hence
  * once, and not a constant. */
-static char versions[160];
+static char versions[256];
 
 void ic_versions_init(void)
 {
@@ -78,6 +80,9 @@ void ic_versions_init(void)
         codecs[i]->version(one, sizeof one);
         n += (size_t)snprintf(versions + n, sizeof versions - n, " %s", one);
     }
+    char fonts[80];
+    ic_fonts_version(fonts, sizeof fonts);
+    snprintf(versions + n, sizeof versions - n, " %s", fonts);
 }
 
 const char *ic_versions(void)

@@ -80,10 +80,14 @@ static int64_t mark_grid(double first, uint32_t step)
     return at > 0 ? at - step : at;
 }
 
+/* Tiles lie at least so far apart: a mark of one pixel without a gap would be a blend for each pixel of the result. */
+#define MARK_STEP 16u
+
 static uint32_t mark_step(uint32_t n, double pad, uint8_t factor)
 {
     uint32_t step = n + (uint32_t)floor(pad + 0.5);
 
+    step = step < MARK_STEP ? MARK_STEP : step;
     return (step + factor - 1) / factor * factor;
 }
 

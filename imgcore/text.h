@@ -50,6 +50,7 @@ enum ic_code ic_text_draw(struct ic_fonts *fonts, struct ic_mem *mem, const stru
 /* The set with a font more; *fonts NULL: the first. bytes stay borrowed. IC_E_FORMAT: not a font. */
 enum ic_code ic_fonts_add(struct ic_fonts **fonts, struct ic_bytes bytes, struct ic_error *e);
 void ic_fonts_free(struct ic_fonts *fonts); /* accepts NULL */
+void ic_fonts_version(char *out, size_t n); /* the libraries' names and versions, for ETags */
 int ic_fonts_count(const struct ic_fonts *fonts);
 /* Of all of them, in pixels. */
 bool ic_fonts_size(struct ic_fonts *fonts, double px);

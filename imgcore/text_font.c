@@ -10,6 +10,7 @@
 
 #include <harfbuzz/hb-ft.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 struct ic_fonts {
@@ -69,6 +70,18 @@ enum ic_code ic_fonts_add(struct ic_fonts **fonts, struct ic_bytes bytes, struct
 enum ic_code ic_engine_add_font(struct ic_engine *g, struct ic_bytes bytes, struct ic_error *e)
 {
     return ic_fonts_add(&g->fonts, bytes, e);
+}
+
+void ic_fonts_version(char *out, size_t n)
+{
+    FT_Library library;
+    FT_Int major = 0, minor = 0, patch = 0;
+
+    if (FT_Init_FreeType(&library) == 0) {
+        FT_Library_Version(library, &major, &minor, &patch);
+        FT_Done_FreeType(library);
+    }
+    snprintf(out, n, "freetype/%d.%d.%d harfbuzz/%s", major, minor, patch, hb_version_string());
 }
 
 int ic_fonts_count(const struct ic_fonts *f)

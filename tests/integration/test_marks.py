@@ -171,6 +171,18 @@ def test_a_turned_mark(marked, turn, op):
     assert worst(got, over(ground, LOGO.transpose(op), (5, 5))) <= 1
 
 
+@pytest.mark.parametrize("angle", (30, -45.5))
+def test_a_mark_at_any_angle(marked, angle):
+    """Pillow turns by nearest or bicubic samples of its own, so that only the mean difference counts."""
+    ground = picture(get(marked, "plain.png", "w=200"))
+    got = picture(get(marked, "plain.png", f"w=200&mark=logo&mark-w=80&mark-rot={angle}&mark-pos=center"))
+    turned = LOGO.rotate(-angle, Image.Resampling.BICUBIC, expand=True)
+    want = over(ground, turned, ((200 - turned.width) // 2, (ground.height - turned.height) // 2))
+    difference = ImageChops.difference(got.convert("RGB"), want.convert("RGB")).convert("L")
+    assert sum(i * n for i, n in enumerate(difference.histogram())) / (200 * ground.height) < 1.0
+    assert worst(got, ground) > 100
+
+
 @pytest.mark.parametrize("format", ("webp", "png", "jpeg"))
 def test_every_format_and_grey(marked, format):
     """A grey picture becomes coloured where its mark is."""
