@@ -15,6 +15,7 @@
 
 #include "check.h"
 #include "cmd.h"
+#include "engine.h"
 #include "process.h"
 #include "query.h"
 
@@ -189,6 +190,18 @@ static void check_allowed(const struct config *c)
         check_tell("ok", "requests are restricted: allowed_options, allowed_sizes, only_presets");
 }
 
+static void check_engine(const struct config *c)
+{
+    char why[300];
+    struct ic_engine *g = engine_create(c, why, sizeof why);
+
+    if (!g)
+        check_tell("PROBLEM", "%s", why);
+    else if (*c->cmyk_profile)
+        check_tell("ok", "cmyk_profile %s", c->cmyk_profile);
+    ic_engine_free(g);
+}
+
 int cmd_check(int argc, char **argv)
 {
     struct cmd_words words = { .keys = 0 };
@@ -207,6 +220,7 @@ int cmd_check(int argc, char **argv)
     check_descriptors(&c);
     check_limits(&c);
     check_log(&c);
+    check_engine(&c);
     check_presets(&c);
     check_renditions(&c);
     check_allowed(&c);

@@ -14,6 +14,7 @@
 
 #include "clock.h"
 #include "cmd.h"
+#include "engine.h"
 #include "file.h"
 #include "marks.h"
 #include "query.h"
@@ -266,8 +267,7 @@ static bool append_marks(struct process *p)
 
 static bool prepare(struct process *p)
 {
-    struct ic_limits limits = config_limits(&p->cfg);
-    char why[160];
+    char why[300];
 
     if (!file_read(p->in, (size_t)p->cfg.max_body, &p->data, &p->data_n, why, sizeof why)) {
         cmd_complain("%s: %s", p->in, why);
@@ -282,8 +282,10 @@ static bool prepare(struct process *p)
     if (!append_marks(p))
         return false;
     p->results = malloc((size_t)p->cfg.max_result);
-    p->engine = ic_engine_create(&limits);
-    if (!p->results || !p->engine || !config_fonts_add(&p->cfg, p->engine, NULL))
+    p->engine = engine_create(&p->cfg, why, sizeof why);
+    if (p->results && !p->engine)
+        cmd_complain("%s", why);
+    else if (!p->results || !config_fonts_add(&p->cfg, p->engine, NULL))
         cmd_complain("out of memory");
     return p->results && p->engine;
 }

@@ -44,6 +44,7 @@ struct config {
     int64_t backlog;
     /* where images come from */
     char *image_root;
+    char *cmyk_profile;        /* a file; "": none */
     char *mark_root;           /* watermarks by path; "": there are none */
     struct config_file *marks; /* owned, as fonts */
     struct config_file *fonts; /* the first is the default */

@@ -34,6 +34,10 @@ const struct config_key config_keys[] = {
       .help = "mark=PATH lays the image at PATH below this directory over the result. Empty: only watermarks with a name, "
               "from lines mark.NAME = FILE, and uploaded ones." },
 
+    { "cmyk_profile", CONFIG_STRING, OFF(cmyk_profile), .def = "", .max = TEXT, .values = "a file, or empty",
+      .help = "The ICC profile of CMYK images that have none of their own. Empty: their colours are guessed, with an "
+              "X-Image-Warning." },
+
     { "workers", CONFIG_INT, OFF(workers), .def = "auto", .min = 0, .max = 1024, .automatic = true,
       .group = "Processes and threads",
       .help = "Processes that work on images, one image each. auto: one per online CPU. 0: no processes, jobs run in the "

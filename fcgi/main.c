@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "cmd.h"
+#include "engine.h"
 #include "log.h"
 #include "process.h"
 #include "query.h"
@@ -41,6 +42,15 @@ static struct {
     char exe[PATH_MAX];
 } started;
 
+/* The files that workers will read. */
+static bool engine_ok(const struct config *c, char *err, size_t n)
+{
+    struct ic_engine *g = engine_create(c, err, n);
+
+    ic_engine_free(g);
+    return g != NULL;
+}
+
 /* What the file's parser, which knows no options, leaves open. */
 static bool options_ok(struct config *c, const char *file, char *err, size_t n)
 {
@@ -56,7 +66,7 @@ static bool options_ok(struct config *c, const char *file, char *err, size_t n)
         snprintf(err, n, "%s: %s", file ? file : "PIXPOOL_CONFIG", text);
         return false;
     }
-    return query_allow_valid(c, err, n) && config_files_read(c, err, n);
+    return query_allow_valid(c, err, n) && config_files_read(c, err, n) && engine_ok(c, err, n);
 }
 
 /* For a reload: the same words, the file as it is now. */

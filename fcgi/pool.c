@@ -19,7 +19,9 @@
 #include <unistd.h>
 
 #include "clock.h"
+#include "engine.h"
 #include "ledger.h"
+#include "log.h"
 #include "stats.h"
 
 #define POOL_JOB_MS 50.0 /* expected of a job before any was measured */
@@ -43,14 +45,16 @@ static int pool_places_bodies(int places)
 /* workers = 0: the one worker is this process, on loan to one thread at a time like any other. */
 static struct worker *pool_inline_worker(const struct config *c)
 {
-    struct ic_limits limits = config_limits(c);
+    char why[300] = "";
     struct worker *w = calloc(1, sizeof *w);
     if (!w)
         return NULL;
     w->socket = w->pidfd = w->memfd = -1;
     w->pid = getpid();
     w->born_ms = clock_ms();
-    w->engine = ic_engine_create(&limits);
+    w->engine = engine_create(c, why, sizeof why);
+    if (!w->engine)
+        log_line(LOG_LV_ERROR, "event=start error=\"%s\"", why);
     if (w->engine && config_fonts_add(c, w->engine, NULL) &&
         mailbox_map(&w->box, -1, config_input_size(c), (size_t)c->max_result))
         return w;

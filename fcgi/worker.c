@@ -14,6 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "engine.h"
 #include "job.h"
 #include "log.h"
 
@@ -82,21 +83,21 @@ _Noreturn void worker_run(const struct config *c, int index, int socket, int mem
     log_role("worker %d", index);
     worker_warm_heap();
     struct worker_seat s = { .socket = socket, .tally = tally };
-    struct ic_limits limits = config_limits(c);
+    char why[300];
     if (!mailbox_map(&s.box, memfd, config_input_size(c), (size_t)c->max_result)) {
         log_line(LOG_LV_ERROR, "event=start error=\"mailbox: %s\"", strerror(errno));
         _exit(1);
     }
     close(memfd);
+    s.engine = engine_create(c, why, sizeof why); /* reads a file, which the sandbox takes away */
+    if (!s.engine) {
+        log_line(LOG_LV_ERROR, "event=start error=\"%s\"", why);
+        _exit(1);
+    }
     tzset(); /* reads the time zone's file, as it does once a process; lcms2 asks for the date of a profile */
     const char *sandbox = sandbox_enter(c);
     if (!sandbox) {
         log_line(LOG_LV_ERROR, "event=start error=\"sandbox = strict can't be had on this system, limits can\"");
-        _exit(1);
-    }
-    s.engine = ic_engine_create(&limits);
-    if (!s.engine) {
-        log_line(LOG_LV_ERROR, "event=start error=\"no memory for an engine\"");
         _exit(1);
     }
     struct ic_error e = { 0 };

@@ -52,6 +52,13 @@ void ic_source_close(struct ic_source *s)
         s->ops->close(s);
 }
 
+void ic_grey_pixels(uint8_t *px, size_t n, int channels)
+{
+    memset(px, 128, n * (size_t)channels);
+    for (size_t i = 0; channels % 2 == 0 && i < n; i++)
+        px[(i + 1) * (size_t)channels - 1] = 255;
+}
+
 enum ic_code ic_sink_write(struct ic_sink *s, const struct ic_rows *rows, struct ic_error *e)
 {
     return s->ops->write(s, rows, e);

@@ -73,6 +73,9 @@ struct ic_source {
 enum ic_code ic_source_rows(struct ic_source *s, struct ic_rows *rows, struct ic_error *e);
 void ic_source_close(struct ic_source *s); /* accepts NULL */
 
+/* What stands for pixels that a truncated file lacks, as in a JPEG: opaque grey. Packed, 1 to 4 channels. */
+void ic_grey_pixels(uint8_t *px, size_t n, int channels);
+
 /* sinks */
 
 /* Blocks to write beside the pixels, without their containers' prefixes; n is 0 where there is none. What a format has

@@ -173,7 +173,13 @@ static void step_frame(void *arg)
         }
 }
 
-/* Rows that a truncated file lacks stay zero. */
+/* Rows that a truncated file lacks are grey. */
+static void grey_row(const struct png_source *s, uint32_t y)
+{
+    const struct ic_plane *p = &s->base.shape.plane[0];
+    ic_grey_pixels(s->rows + y * s->stride, p->width, p->channels);
+}
+
 static enum ic_code read_rows(struct png_source *s, void (*step)(void *arg), struct ic_error *e)
 {
     if (png_guard(&s->trap, step, s))
@@ -186,6 +192,8 @@ static enum ic_code read_rows(struct png_source *s, void (*step)(void *arg), str
 
 static enum ic_code frame_rows(struct png_source *s, struct ic_rows *rows, struct ic_error *e)
 {
+    for (uint32_t y = 0; y < s->base.shape.plane[0].height; y++)
+        grey_row(s, y);
     enum ic_code rc = read_rows(s, step_frame, e);
     if (rc != IC_OK)
         return rc;
@@ -204,7 +212,8 @@ static enum ic_code strip_rows(struct png_source *s, struct ic_rows *rows, struc
     if (rc != IC_OK)
         return rc;
     uint32_t good = s->decoded - first;
-    memset(s->rows + good * s->stride, 0, (s->want - good) * s->stride);
+    for (uint32_t y = good; y < s->want; y++)
+        grey_row(s, y);
     s->row += s->want;
     rows->n[0] = s->want;
     return IC_OK;

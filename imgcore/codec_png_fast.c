@@ -277,7 +277,7 @@ static enum ic_code fast_finish(struct fast_source *s, struct ic_error *e)
     return rc;
 }
 
-/* want rows after row 0; rows that a truncated file lacks are zero. */
+/* want rows after row 0; rows that a truncated file lacks are grey. */
 static enum ic_code fast_strip(struct fast_source *s, uint32_t want, struct ic_error *e)
 {
     size_t line = s->row_bytes + 1, got = 0;
@@ -289,7 +289,7 @@ static enum ic_code fast_strip(struct fast_source *s, uint32_t want, struct ic_e
     if (!fast_unfilter_rows(s, good))
         return fast_damaged(e, "a filter that there is not");
     for (uint32_t y = good; y < want; y++)
-        memset(s->rows + (y + 1) * s->stride, 0, s->row_bytes);
+        ic_grey_pixels(s->rows + (y + 1) * s->stride, s->base.shape.plane[0].width, (int)s->bpp);
     if (s->row + good == s->base.shape.plane[0].height)
         rc = fast_finish(s, e);
     s->base.truncated = s->base.truncated || s->ended;

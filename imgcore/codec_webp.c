@@ -13,7 +13,8 @@
 
 #include <webp/decode.h>
 
-#define STRIP 16u /* rows yielded at a time of planes, which must advance together */
+#define GREY_Y 126 /* 128 in limited range */
+#define STRIP  16u /* rows yielded at a time of planes, which must advance together */
 
 struct webp_source {
     struct ic_source base;
@@ -165,22 +166,21 @@ static enum ic_code code_of(VP8StatusCode status)
     return status == VP8_STATUS_OUT_OF_MEMORY ? IC_E_MEMORY : IC_E_CORRUPT;
 }
 
-static void blacken_planes(struct webp_source *s, uint32_t good)
+static void grey_planes(struct webp_source *s, uint32_t good)
 {
     for (int i = 0; i < 3; i++) {
         uint32_t from = i ? (good + 1) / 2 : good, rows = s->base.shape.plane[i].height;
-        memset(s->plane[i] + from * s->stride[i], i ? 128 : 16, (rows - from) * s->stride[i]);
+        memset(s->plane[i] + from * s->stride[i], i ? 128 : GREY_Y, (rows - from) * s->stride[i]);
     }
 }
 
-static void blacken_packed(struct webp_source *s, uint32_t good)
+static void grey_packed(struct webp_source *s, uint32_t good)
 {
-    size_t row = (size_t)s->width * (size_t)s->base.shape.plane[0].channels;
     for (uint32_t y = good; y < s->height; y++)
-        memset(frame_start(s) + y * s->stride[0], 0, row);
+        ic_grey_pixels(frame_start(s) + y * s->stride[0], s->width, s->base.shape.plane[0].channels);
 }
 
-/* The decoder wants more than there is: what it has stays, the rest is black, or transparent. */
+/* The decoder wants more than there is: what it has stays, the rest is grey. */
 static enum ic_code keep_rows(struct webp_source *s, WebPIDecoder *d, struct ic_error *e)
 {
     int good = 0;
@@ -189,9 +189,9 @@ static enum ic_code keep_rows(struct webp_source *s, WebPIDecoder *d, struct ic_
     if (!some || good <= 0)
         return ic_fail(e, IC_E_CORRUPT, "corrupt WebP: the data ends before the first row");
     if (planar(s))
-        blacken_planes(s, (uint32_t)good);
+        grey_planes(s, (uint32_t)good);
     else
-        blacken_packed(s, (uint32_t)good);
+        grey_packed(s, (uint32_t)good);
     s->base.truncated = true;
     return IC_OK;
 }

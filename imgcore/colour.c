@@ -4,6 +4,8 @@
  * Grey becomes RGB and opaque becomes RGBA by pointing at rows, not by copying them. */
 #include "colour.h"
 
+#include <string.h>
+
 int ic_layout_channels(enum ic_layout l)
 {
     static const uint8_t n[] = {
@@ -23,6 +25,9 @@ static bool colour_grey(enum ic_layout l)
     return l == IC_GREY || l == IC_GREYA;
 }
 
+/* Red, green, blue and alpha of what was grey and alpha, with two rows behind. */
+static const int8_t spread_map[] = { 0, 2, 3, 1 };
+
 bool ic_colour_init(struct ic_colour_path *c, enum ic_layout from, enum ic_layout to, struct ic_colour bg)
 {
     int colours = colour_grey(to) ? 1 : 3;
@@ -36,6 +41,9 @@ bool ic_colour_init(struct ic_colour_path *c, enum ic_layout from, enum ic_layou
         c->map[i] = (int8_t)(i < colours || from == to ? (colour_grey(from) && i < colours ? 0 : i) : -1);
     if (ic_layout_alpha(to) && ic_layout_alpha(from))
         c->map[colours] = (int8_t)(ic_layout_channels(from) - 1);
+    c->spread = c->over && from == IC_GREYA && !colour_grey(to) && (bg.r != bg.g || bg.r != bg.b);
+    for (int i = 0; c->spread && i < c->channels; i++)
+        c->map[i] = spread_map[i];
     return true;
 }
 
@@ -120,6 +128,25 @@ static bool colour_convert(const struct ic_colour_path *c, uint8_t *const *p, si
     return straight;
 }
 
+static void colour_finish(const struct ic_colour_path *c, uint8_t *const *p, size_t n, bool straight)
+{
+    if (c->over)
+        colour_over(c, p, n);
+    if (ic_layout_alpha(c->from) && !straight && !(c->over && c->bg.a == 255))
+        colour_unpremultiply(c, p, n);
+}
+
+static void colour_finish_spread(const struct ic_colour_path *c, uint8_t *const *p, size_t n, bool straight)
+{
+    uint8_t *rgba[IC_PLANES] = { p[0], p[2], p[3], p[1] };
+    struct ic_colour_path path = *c;
+
+    path.from = IC_RGBA;
+    memcpy(p[2], p[0], n);
+    memcpy(p[3], p[0], n);
+    colour_finish(&path, rgba, n, straight);
+}
+
 void ic_colour_row(const struct ic_colour_path *c, uint8_t *const *p, size_t n)
 {
     bool straight = c->straight;
@@ -130,10 +157,10 @@ void ic_colour_row(const struct ic_colour_path *c, uint8_t *const *p, size_t n)
         straight = colour_convert(c, p, n);
     else if (c->from != c->to && (c->from == IC_CMYK || c->from == IC_YCCK))
         colour_cmyk_rgb(p, n);
-    if (c->over)
-        colour_over(c, p, n);
-    if (ic_layout_alpha(c->from) && !straight && !(c->over && c->bg.a == 255))
-        colour_unpremultiply(c, p, n);
+    if (c->spread)
+        colour_finish_spread(c, p, n, straight);
+    else
+        colour_finish(c, p, n, straight);
 }
 
 void ic_colour_compose(enum ic_layout layout, struct ic_colour bg, uint8_t *const *p, size_t n)

@@ -15,6 +15,7 @@ struct ic_colour_path {
     const struct ic_icc *icc;   /* to sRGB; borrowed; NULL: none. Set after ic_colour_init() */
     enum ic_layout from, to;
     bool over;     /* compose onto bg; else transparency stays, or is dropped where `to` has none */
+    bool spread;   /* grey with alpha onto a background with a hue: two more rows are made behind alpha */
     bool straight; /* alpha comes as stored, not premultiplied; may be set where `over` is not */
     struct ic_colour bg;
     uint8_t channels;      /* of `to` */
@@ -28,8 +29,8 @@ struct ic_colour_path {
  * False: no such path. */
 bool ic_colour_init(struct ic_colour_path *c, enum ic_layout from, enum ic_layout to, struct ic_colour bg);
 
-/* Converts n pixels in place: p holds a row for each channel of `from`. Afterwards channel i of `to` is p[c->map[i]]:
- * grey serves as R, G and B. */
+/* Converts n pixels in place: p holds a row for each channel of `from`, and two more where c->spread is set. Afterwards
+ * channel i of `to` is p[c->map[i]]: grey serves as R, G and B. */
 void ic_colour_row(const struct ic_colour_path *c, uint8_t *const *p, size_t n);
 
 /* Composes n pixels of GREYA or RGBA, not premultiplied, onto bg in place: a row a channel. */

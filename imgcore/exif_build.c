@@ -34,9 +34,9 @@ static const uint16_t dropped[] = { 0x00fe, 0x00ff, 0x0111, 0x0116, 0x0117, 0x01
 struct writer {
     struct tiff from;
     const struct ic_exif_facts *facts;
-    uint8_t *p; /* IC_BLOCK_MAX bytes */
-    size_t n;   /* used */
-    bool full;
+    uint8_t *p;          /* IC_BLOCK_MAX bytes */
+    size_t n;            /* used */
+    bool full;           /* no block comes of it */
     size_t first;        /* directory of the source */
     uint32_t pointer[2]; /* its entries that lead to the camera's and the place's directory */
 };
@@ -187,10 +187,14 @@ static void find_pointers(struct writer *w)
 
 static void put_block(struct writer *w)
 {
+    find_pointers(w);
+    if (count_taken(w, w->first) == 0) {
+        w->full = true;
+        return;
+    }
     memcpy(w->p, w->from.big_endian ? "MM\0*" : "II*\0", 4);
     put32(w, 4, TIFF_HEAD);
     w->n = TIFF_HEAD;
-    find_pointers(w);
     put_directory(w, w->first);
 }
 

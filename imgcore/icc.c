@@ -102,7 +102,7 @@ static bool usable(cmsHPROFILE profile, enum ic_icc_pixels pixels)
     return device && (space == spaces[pixels] || (pixels == IC_ICC_GREY && space == cmsSigRgbData));
 }
 
-static cmsHTRANSFORM transform_of(cmsContext context, cmsHPROFILE profile)
+static cmsHTRANSFORM transform_of(cmsContext context, cmsHPROFILE profile, cmsUInt32Number flags)
 {
     cmsColorSpaceSignature space = cmsGetColorSpace(profile);
     cmsUInt32Number from = space == cmsSigGrayData  ? TYPE_GRAY_8
@@ -110,17 +110,17 @@ static cmsHTRANSFORM transform_of(cmsContext context, cmsHPROFILE profile)
                                                     : TYPE_CMYK_8_REV;
     cmsHPROFILE srgb = cmsCreate_sRGBProfileTHR(context);
     cmsHTRANSFORM t =
-        srgb ? cmsCreateTransformTHR(context, profile, from, srgb, TYPE_RGB_8, INTENT_PERCEPTUAL, 0) : NULL;
+        srgb ? cmsCreateTransformTHR(context, profile, from, srgb, TYPE_RGB_8, INTENT_PERCEPTUAL, flags) : NULL;
 
     if (srgb)
         cmsCloseProfile(srgb);
     return t;
 }
 
-/* Through RGB and its green: neutral stays neutral. */
+/* Through RGB and its green: neutral stays neutral. Not optimised, which costs the dark up to seven levels. */
 static bool make_table(struct ic_icc *t, cmsContext context, cmsHPROFILE profile)
 {
-    cmsHTRANSFORM transform = transform_of(context, profile);
+    cmsHTRANSFORM transform = transform_of(context, profile, cmsFLAGS_NOOPTIMIZE);
     bool rgb = cmsGetColorSpace(profile) == cmsSigRgbData;
     bool same = true;
 
@@ -148,7 +148,7 @@ static bool make_kind(struct ic_icc *t, struct ic_icc_cache *c, cmsHPROFILE prof
         return true;
     }
     t->kind = KIND_TRANSFORM;
-    t->transform = transform_of(c->context, profile);
+    t->transform = transform_of(c->context, profile, 0);
     return t->transform != NULL;
 }
 

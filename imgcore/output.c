@@ -167,6 +167,8 @@ static enum ic_code output_add_plane(struct ic_output *o, struct ic_engine *g, i
     o->scale[plane].premultiply = ic_layout_alpha(o->source.layout) && !o->colour.straight;
     for (int c = 0; c < channels && rc == IC_OK; c++)
         rc = output_add_strip(o, channel + c, &x, &y);
+    for (int c = 2; c < 4 && o->colour.spread && rc == IC_OK; c++)
+        rc = output_add_strip(o, c, &x, &y);
     return rc;
 }
 
@@ -367,9 +369,11 @@ static void output_range(struct ic_output *o)
 /* Converts the strip where it lies; the rows returned point into it. */
 static struct ic_rows output_convert(struct ic_output *o)
 {
-    int from = ic_layout_channels(o->source.layout);
+    int from = o->colour.spread ? IC_PLANES : ic_layout_channels(o->source.layout);
     struct ic_rows rows = { 0 };
 
+    for (int c = 2; c < from && o->colour.spread; c++)
+        o->strip[c].n = o->strip[0].n;
     if (o->source.limited != o->shape.limited && !(o->tone && o->layout == IC_YCBCR))
         output_range(o);
     for (int c = 0; c < o->colour.channels; c++) {

@@ -40,9 +40,13 @@ static char character(const uint8_t *p, const uint8_t *end, size_t *n)
 /* <dc:rights><rdf:Alt><rdf:li xml:lang="x-default">text</rdf:li> */
 size_t ic_xmp_text(struct ic_bytes xmp, const char *property, char *out, size_t room)
 {
-    const uint8_t *end = xmp.p + xmp.n, *p = xmp.n ? find(xmp.p, end, property) : NULL;
+    const uint8_t *end, *p;
     size_t n = 0;
 
+    if (!xmp.n)
+        return 0;
+    end = xmp.p + xmp.n;
+    p = find(xmp.p, end, property);
     p = p ? find(p, end, "<rdf:li") : NULL;
     p = p ? memchr(p, '>', (size_t)(end - p)) : NULL;
     for (size_t step; p && ++p < end && *p != '<' && n < room; p += step - 1)
@@ -144,11 +148,12 @@ static bool rewrite_next(struct rewrite *r, const struct ic_xmp_facts *f)
 enum ic_code ic_xmp_keep(struct ic_mem *mem, struct ic_bytes xmp, const struct ic_xmp_facts *f, uint8_t **out,
                          size_t *n, struct ic_error *e)
 {
-    struct rewrite r = { .p = xmp.p, .end = xmp.p + xmp.n };
+    struct rewrite r = { .p = xmp.p };
 
     *n = 0;
     if (!xmp.n || xmp.n > IC_BLOCK_MAX)
         return IC_OK;
+    r.end = xmp.p + xmp.n;
     if (!(r.to = ic_alloc(mem, IC_BLOCK_MAX)))
         return ic_fail(e, IC_E_MEMORY, "no memory for XMP");
     while (rewrite_next(&r, f))

@@ -18,10 +18,13 @@ RGB_PROFILES = {
 }
 
 
-def to_srgb(im, profile, mode="RGB"):
+NO_OPTIMISATION = 0x0100  # lcms2's shortcuts are off by some levels in the dark
+
+
+def to_srgb(im, profile, flags=0):
     """What lcms2 makes of it, by perceptual intent."""
     source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-    return ImageCms.profileToProfile(im, source, ImageCms.createProfile("sRGB"), outputMode=mode)
+    return ImageCms.profileToProfile(im, source, ImageCms.createProfile("sRGB"), outputMode="RGB", flags=flags)
 
 
 def worst(a, b):
@@ -118,7 +121,7 @@ def test_grey_profiles(tmp_path, ext):
     profile = profiles.grey(profiles.curve_gamma(1.0))
     data = saved(im, ext, profile)
     got, err = process(tmp_path, data, "kernel=nearest")
-    want = to_srgb(Image.open(io.BytesIO(data)), profile)
+    want = to_srgb(Image.open(io.BytesIO(data)), profile, NO_OPTIMISATION)
     assert got.mode == "L" and worst(got, want) <= 1 and "warning" not in err
     kept, _ = process(tmp_path, data, "cs=keep,kernel=nearest")
     assert kept.info["icc_profile"] == profile and worst(kept, Image.open(io.BytesIO(data))) == 0
@@ -170,3 +173,82 @@ def test_the_warning_is_a_header(pixpool):
     answer = http("GET", f"{pixpool.url}/img/bad-icc.jpg?w=20")
     assert answer.status == 200 and answer.headers["X-Image-Warning"] == "broken-profile"
     assert "X-Image-Warning" not in http("GET", f"{pixpool.url}/img/photo.jpg?w=20").headers
+
+
+# Ink.
+
+
+def inks(size=(96, 64)):
+    """Every ink in its own direction, and black in the corner."""
+    w, h = size
+    ramp = Image.linear_gradient("L").resize(size)
+    planes = (ramp, ramp.rotate(90).resize(size), ramp.rotate(180), Image.radial_gradient("L").resize(size))
+    return Image.merge("CMYK", [p.point(lambda v: v * 3 // 4) for p in planes])
+
+
+def as_ycck(jpeg):
+    """The same file, its Adobe segment saying that the first three components are YCbCr."""
+    at = jpeg.index(b"Adobe") + 11
+    return jpeg[:at] + b"\2" + jpeg[at + 1 :]
+
+
+@pytest.mark.parametrize("kind", ["cmyk", "ycck"])
+def test_ink_through_the_embedded_profile(tmp_path, kind):
+    profile = profiles.cmyk()
+    data = saved(inks(), "jpg", profile)
+    data = data if kind == "cmyk" else as_ycck(data)
+    decoded = Image.open(io.BytesIO(data))
+    assert decoded.mode == "CMYK"
+    got, err = process(tmp_path, data, "kernel=nearest")
+    want = to_srgb(decoded, profile)
+    assert "warning" not in err and got.mode == "RGB"
+    assert worst(got, want) <= (4 if kind == "cmyk" else 9) and mean(got, want) < 1.0
+    for options, out in [("w=40,rotate=90", "o.webp"), ("cs=keep,w=30", "o.jpg"), ("w=50,h=50,fit=pad", "o.png")]:
+        small, err = process(tmp_path, data, options, out)
+        assert "warning" not in err and small.mode in ("RGB", "RGBA") and "icc_profile" not in small.info
+
+
+def test_ink_without_a_profile_is_a_guess(tmp_path):
+    data = saved(inks(), "jpg")
+    got, err = process(tmp_path, data, "kernel=nearest")
+    assert "warning: cmyk-without-profile" in err
+    assert worst(got, Image.open(io.BytesIO(data)).convert("RGB")) <= 2
+    _, err = process(tmp_path, saved(inks(), "jpg", RGB_PROFILES["adobe"]), "w=20")
+    assert "warning: broken-profile, cmyk-without-profile" in err
+
+
+def test_ink_through_the_configured_profile(tmp_path):
+    (tmp_path / "ink.icc").write_bytes(profiles.cmyk())
+    (tmp_path / "in").write_bytes(saved(inks(), "jpg"))
+    key = f"--cmyk_profile={tmp_path / 'ink.icc'}"
+    p = run("process", tmp_path / "in", "-o", tmp_path / "o.png", "kernel=nearest", key)
+    assert p.returncode == 0 and "warning" not in p.err
+    want = to_srgb(Image.open(tmp_path / "in"), profiles.cmyk())
+    with Image.open(tmp_path / "o.png") as got:
+        assert worst(got, want) <= 4 and mean(got, want) < 1.0
+    # A profile of its own goes first.
+    other = profiles.table(b"CMYK", 4, lambda v: (100 - 100 * v[3], 0, 0))
+    (tmp_path / "in").write_bytes(saved(inks(), "jpg", other))
+    run("process", tmp_path / "in", "-o", tmp_path / "o.png", "kernel=nearest", key)
+    with Image.open(tmp_path / "o.png") as got:
+        assert worst(got, to_srgb(Image.open(tmp_path / "in"), other)) <= 4
+
+
+def test_a_configured_profile_must_be_one_of_ink(tmp_path, start_pixpool):
+    (tmp_path / "rgb.icc").write_bytes(RGB_PROFILES["p3"])
+    for path, says in [(tmp_path / "rgb.icc", "colour profile"), (tmp_path / "none.icc", "No such file")]:
+        for command in (["check"], ["serve"]):
+            p = run(*command, f"--cmyk_profile={path}", f"--listen=unix:{tmp_path}/s.sock")
+            assert p.returncode != 0 and says in p.err + p.stdout.decode()
+
+
+def test_workers_have_the_configured_profile(tmp_path, start_pixpool):
+    from client import http
+
+    (tmp_path / "ink.icc").write_bytes(profiles.cmyk())
+    p = start_pixpool(workers=1, cmyk_profile=tmp_path / "ink.icc")
+    (p.root / "ink.jpg").write_bytes(saved(inks(), "jpg"))
+    answer = http("GET", f"{p.url}/img/ink.jpg?kernel=nearest&format=png")
+    assert answer.status == 200 and "X-Image-Warning" not in answer.headers
+    want = to_srgb(Image.open(p.root / "ink.jpg"), profiles.cmyk())
+    assert worst(Image.open(io.BytesIO(answer.body)), want) <= 4

@@ -110,7 +110,7 @@ START_TEST(truncated_files_give_their_rows)
     ck_assert_uint_gt(good, 20);
     ck_assert_uint_lt(good, 190);
     for (size_t k = (good + 1) * row; k < 200 * row; k++)
-        ck_assert_uint_eq(half.p[0][k], 0);
+        ck_assert_uint_eq(half.p[0][k], k % 4 == 3 ? 255 : 128); /* opaque grey */
     pulled_free(&whole);
     pulled_free(&half);
     free(b.p);

@@ -1,0 +1,10 @@
+/* An engine as the configuration wants it. */
+#ifndef ENGINE_H
+#define ENGINE_H
+
+#include "config.h"
+
+/* Reads the files that c names, so before a sandbox closes. NULL: why is a sentence. */
+struct ic_engine *engine_create(const struct config *c, char *why, size_t n);
+
+#endif
