@@ -10,6 +10,7 @@
 
 #include "access.h"
 #include "etag.h"
+#include "explain.h"
 #include "image_reply.h"
 #include "log.h"
 #include "negotiate.h"
@@ -200,6 +201,10 @@ static void answer(struct img *g, struct request *rq, struct reply *a)
     }
     if (!image_reply_plan(rq, &g->query, &im, a))
         return;
+    if (g->query.explain) {
+        explain_reply(rq, &g->query, &im, a);
+        return;
+    }
     if (!rq->head && (!request_admit(rq, LANE_INTERACTIVE, im.reserve, a) || !image_reply_load_marks(&im, rq, a)))
         return;
     cache_headers(g, c, a);

@@ -1,5 +1,6 @@
 /* POST /api/images/process: one image in the body, the processed one in the answer. */
 #include "access.h"
+#include "explain.h"
 #include "image_reply.h"
 #include "route.h"
 #include "stats.h"
@@ -42,6 +43,10 @@ static void answer(struct upload *u, struct request *rq, struct reply *a)
     struct image_reply im = { .marks = &u->marks };
     if (!understand(u, rq, &im, a))
         return;
+    if (u->order.outputs[0].query.explain) {
+        explain_reply(rq, &u->order.outputs[0].query, &im, a);
+        return;
+    }
     if (!pool_grow(&rq->ticket, im.reserve)) {
         stats_add(STATS_REJECTED, 1, "memory", NULL);
         reply_busy(a, 1, "no memory for the result at the moment");

@@ -20,12 +20,11 @@ const struct cmd_usage cmd_usages[] = {
     { "pixpool upgrade [--config FILE] [--key=value ...]",
       "Make the running service the binary that is installed now; no request is lost." },
     { "pixpool process IN -o OUT [OPTIONS] [-o OUT2 [OPTIONS2] ...] [--mark FILE] [--repeat N] [--timing] [--quiet] "
-      "[--key=value "
-      "...]",
+      "[--explain] [--key=value ...]",
       "Make images on the command line. IN and OUT may be -. All outputs come from one decode. OUT's extension decides "
       "the format unless format= does. --mark FILE is the watermark that mark=upload means. --repeat runs the job "
-      "again in a warm engine, --timing prints a line for each "
-      "run." },
+      "again in a warm engine, --timing prints a line for each run, --explain prints what would be done instead of "
+      "doing it." },
     { "pixpool batch DIR... --out DIR2 [--outputs NAME,NAME] [OPTIONS] [--jobs N] [--force] [--lines] [--key=value "
       "...]",
       "Make images of all images below directories, in as many processes as there are CPUs. --outputs names renditions "

@@ -1,7 +1,7 @@
 /* pixpool process: images on the command line, with the options, limits and code of the service.
  *
  *     pixpool process IN -o OUT 'w=800,q=80' [-o OUT2 'w=200' ...] [--mark FILE] [--repeat N] [--timing] [--quiet]
- *                     [--key=value ...]
+ *                     [--explain] [--key=value ...]
  *
  * All outputs hang on one decode: they are the recipes of one job, run in this process as workers = 0 would. The engine
  * stays warm over the repetitions, so that --timing measures what a worker does, without the start of a program. */
@@ -15,6 +15,7 @@
 #include "clock.h"
 #include "cmd.h"
 #include "engine.h"
+#include "explain.h"
 #include "file.h"
 #include "marks.h"
 #include "query.h"
@@ -24,6 +25,7 @@
 struct output {
     const char *path;
     const char *options; /* NULL: none */
+    struct query query;
     struct job_output result;
 };
 
@@ -32,7 +34,7 @@ struct process {
     struct output out[JOB_OUTPUTS];
     int n;
     long repeat;
-    bool timing, quiet;
+    bool timing, quiet, explain;
     struct cmd_words words;
     struct config cfg;
     uint8_t *data; /* owned: the source */
@@ -93,6 +95,8 @@ static bool take_word(struct process *p, int argc, char **argv, int *i)
         return take_output(p, argc, argv, i);
     if (strcmp(word, "--timing") == 0)
         return p->timing = true;
+    if (strcmp(word, "--explain") == 0)
+        return p->explain = true;
     if (strcmp(word, "--quiet") == 0)
         return p->quiet = true;
     if (strncmp(word, "--mark=", 7) == 0)
@@ -190,17 +194,19 @@ static bool read_marks(struct process *p)
 
 static bool make_job(struct process *p)
 {
-    struct query q;
     struct query_error e;
 
     p->job.outputs = (uint32_t)p->n;
     p->job.inputs = 1;
     for (int i = 0; i < p->n; i++) {
-        if (!parse_options(&p->out[i], &p->cfg, &q, &e) || !marks_find(&p->marks, &p->cfg, &q, &e)) {
+        struct query *q = &p->out[i].query;
+
+        if (!parse_options(&p->out[i], &p->cfg, q, &e) || !marks_find(&p->marks, &p->cfg, q, &e)) {
             cmd_complain("%s: %s", p->out[i].path, e.text);
             return false;
         }
-        p->job.recipe[i] = q.recipe;
+        p->job.recipe[i] = q->recipe;
+        p->explain = p->explain || q->explain;
     }
     return true;
 }
@@ -310,6 +316,41 @@ static bool deliver(const struct process *p, const struct output *o)
     return true;
 }
 
+/* --explain: the plans of all outputs on standard output, one after the other, and no image. */
+static bool explain_output(const struct process *p, const struct output *o, const struct ic_info *info)
+{
+    struct ic_limits limits = config_limits(&p->cfg);
+    struct ic_plan plan;
+    struct ic_error e;
+
+    if (ic_plan(&o->query.recipe, info, &limits, &plan, &e) != IC_OK) {
+        cmd_complain("%s: %s: %s", p->in, o->path, e.text);
+        return false;
+    }
+    char *json = explain_json(&o->query, &plan);
+    if (json)
+        fputs(json, stdout);
+    free(json);
+    return json != NULL;
+}
+
+static enum cmd_status process_explain(struct process *p)
+{
+    struct ic_info info;
+    struct ic_error e;
+    bool ok = true;
+
+    if (!prepare(p))
+        return CMD_FAILED;
+    if (image_reply_probe_bytes((struct ic_bytes){ p->data, p->data_n }, &info, &e) != IC_OK) {
+        cmd_complain("%s: %s", p->in, e.text);
+        return CMD_FAILED;
+    }
+    for (int i = 0; i < p->n; i++)
+        ok = explain_output(p, &p->out[i], &info) && ok;
+    return ok ? CMD_OK : CMD_FAILED;
+}
+
 static enum cmd_status process_run(struct process *p)
 {
     bool ok = true;
@@ -339,7 +380,10 @@ int cmd_process(int argc, char **argv)
     p->repeat = 1;
     marks_init(&p->marks);
     if (take_words(p, argc, argv) && (status = cmd_configure(&p->cfg, &p->words)) == CMD_OK) {
-        status = !read_marks(p) ? CMD_FAILED : make_job(p) ? process_run(p) : CMD_USAGE;
+        status = !read_marks(p) ? CMD_FAILED
+                 : !make_job(p) ? CMD_USAGE
+                 : p->explain   ? process_explain(p)
+                                : process_run(p);
         ic_engine_free(p->engine);
         marks_free(&p->marks);
         config_free(&p->cfg);

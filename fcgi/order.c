@@ -218,6 +218,10 @@ bool order_finish(struct order *o, const struct config *c, enum order_kind kind,
         query_fill(&out->query, &o->base);
         if (!query_finish(&out->query, c, e))
             return o->named ? blame(out->name, e) : false;
+        if (out->query.explain && kind != ORDER_ONE) {
+            snprintf(e->option, sizeof e->option, "explain");
+            return query_fail(e, "option_clash", "explain is for single images: /img and /api/images/process");
+        }
     }
     return true;
 }

@@ -16,6 +16,7 @@ struct query {
     bool format_auto;   /* format=auto: negotiate Accept */
     int64_t maxage_s;   /* -1: not given */
     char v[QUERY_TEXT]; /* cache buster */
+    bool explain;       /* the plan instead of the image */
     bool dl;            /* Content-Disposition: attachment */
     char filename[QUERY_TEXT];
     int64_t expires_s;          /* Unix time; -1: not given */

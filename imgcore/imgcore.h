@@ -221,6 +221,7 @@ struct ic_recipe {
     int chroma;                  /* enum ic_chroma */
     int effort;                  /* 0 .. 9 */
     int kernel;                  /* enum ic_kernel */
+    bool linear;                 /* resample in linear light */
     bool enlarge, autorotate;
     bool flip; /* top to bottom */
     bool flop; /* left to right */
@@ -311,6 +312,7 @@ struct ic_plan {
     bool flatten;        /* alpha is composed onto bg */
     bool alpha;          /* the result has alpha */
     bool framed;         /* the result is collected whole before it is encoded */
+    bool linear;         /* resampled in linear light, from the full decode */
     bool rgb;            /* an operation needs RGB (or grey) instead of YCbCr planes */
     struct ic_colour bg;
     struct ic_filters filters;

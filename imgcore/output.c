@@ -8,6 +8,7 @@
 #include "output.h"
 
 #include "filters.h"
+#include "linear.h"
 
 #include <math.h>
 #include <string.h>
@@ -225,6 +226,8 @@ enum ic_code ic_output_open_to(struct ic_output *o, struct ic_engine *g, const s
                               .mem = &g->mem };
     enum ic_code rc;
 
+    if (plan->linear)
+        return ic_linear_open(o, g, plan, codec, source, origin, e);
     *o = (struct ic_output){ .mem = &g->mem, .plan = plan, .codec = codec, .source = *source };
     if ((rc = output_choose(o, origin, &so, e)) != IC_OK)
         return rc;
@@ -245,6 +248,7 @@ void ic_output_close(struct ic_output *o)
 {
     if (!o->mem)
         return;
+    ic_linear_close(o->linear);
     ic_sink_free(o->sink);
     ic_buffer_free(&o->bytes);
     ic_frame_close(&o->frame);
@@ -453,6 +457,11 @@ static enum ic_code output_pump(struct ic_output *o, struct ic_error *e)
 }
 
 enum ic_code ic_output_rows(struct ic_output *o, const struct ic_rows *rows, struct ic_error *e)
+{
+    return o->linear ? ic_linear_rows(o->linear, rows, e) : ic_output_feed(o, rows, e);
+}
+
+enum ic_code ic_output_feed(struct ic_output *o, const struct ic_rows *rows, struct ic_error *e)
 {
     enum ic_code rc = IC_OK;
 

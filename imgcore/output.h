@@ -35,6 +35,7 @@ struct ic_output {
     uint8_t *opaque, *packed;             /* owned; a row of 255, a strip of packed rows */
     struct ic_frame frame;                /* where the plan is framed */
     struct ic_overlay overlay;
+    struct ic_linear *linear; /* owned; a resampler before this output, NULL: its own */
     struct ic_sink *sink;
     struct ic_buffer bytes; /* the encoded result */
     bool complete;          /* bytes holds all of it */
@@ -60,6 +61,9 @@ enum ic_code ic_output_open_to(struct ic_output *o, struct ic_engine *g, const s
 
 /* Takes the source's next rows, halved as o->level says; sets o->complete once the last needed one was among them. */
 enum ic_code ic_output_rows(struct ic_output *o, const struct ic_rows *rows, struct ic_error *e);
+
+/* The same behind o->linear. */
+enum ic_code ic_output_feed(struct ic_output *o, const struct ic_rows *rows, struct ic_error *e);
 
 void ic_output_close(struct ic_output *o); /* accepts a zeroed or half-made one */
 

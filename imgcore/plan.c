@@ -162,6 +162,16 @@ static enum ic_code plan_check_recipe(const struct ic_recipe *r, struct ic_error
     return ic_filters_check(&r->filters, e);
 }
 
+/* Whether anything is mixed: copied pixels are the same in any light. */
+static bool plan_linear(const struct ic_plan *p, const struct ic_recipe *r)
+{
+    const struct ic_box *c = &p->crop;
+    bool copies =
+        c->x1 - c->x0 == p->scaled_w && c->y1 - c->y0 == p->scaled_h && c->x0 == floor(c->x0) && c->y0 == floor(c->y0);
+
+    return r->linear && r->kernel != IC_KERNEL_NEAREST && !copies;
+}
+
 /* What of the pixels must be known first. A crop is placed only where something is cut off. */
 static unsigned plan_analyse(const struct plan_fit *f, const struct ic_box *area, const struct ic_recipe *r)
 {
@@ -220,7 +230,8 @@ enum ic_code ic_plan_refine(const struct ic_recipe *r, const struct ic_info *inf
     p.filters = r->filters;
     p.rgb = p.rgb || ic_tone_rgb(&p.filters);
     p.framed = p.turn || p.pad || p.surround.radius > 0 || ic_filters_framed(&p.filters) || ic_plan_marks_framed(&p);
-    p.scale = p.analyse & IC_ANALYSE_TRIM ? 8 : plan_scale(&p); /* a smaller area bears less shrinking */
+    p.linear = plan_linear(&p, r);
+    p.scale = p.linear || p.analyse & IC_ANALYSE_TRIM ? 8 : plan_scale(&p); /* a smaller area bears less shrinking */
     ic_plan_cost(&p);
     if ((rc = plan_check_result(&p, limits, e)) == IC_OK)
         *out = p;

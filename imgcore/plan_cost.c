@@ -7,6 +7,7 @@
 
 #include "codec.h"
 #include "filters.h"
+#include "linear.h"
 #include "tone.h"
 
 #include <math.h>
@@ -27,8 +28,10 @@
 #define MS_ROTATE           45.0 /* of the result */
 #define MS_BASE             0.3  /* a job of one pixel */
 
-#define MS_TRIM 6.0 /* of the source: colours to RGB, a look at each row */
-#define MS_LOOK 2.0 /* in all */
+#define MS_LINEAR      20.0
+#define MS_LINEAR_MADE 20.0
+#define MS_TRIM        6.0 /* of the source: colours to RGB, a look at each row */
+#define MS_LOOK        2.0 /* in all */
 
 #define KIB 1024ull
 
@@ -81,6 +84,8 @@ static double cost_resample(const struct ic_plan *p)
     double m = p->scale / 8.0;
     double from = plan_megapixels((p->crop.x1 - p->crop.x0) * m, (p->crop.y1 - p->crop.y0) * m);
 
+    if (p->linear)
+        return MS_LINEAR * from + MS_LINEAR_MADE * plan_megapixels(p->scaled_w, p->scaled_h);
     return p->source.components * (MS_RESAMPLE * from + MS_RESAMPLED * plan_megapixels(p->scaled_w, p->scaled_h));
 }
 
@@ -133,6 +138,9 @@ static uint64_t memory_source(const struct ic_plan *p)
  * waits. */
 static uint64_t memory_ring(const struct ic_plan *p)
 {
+    if (p->linear)
+        return ic_linear_memory(p);
+
     double m = p->scale / 8.0, rows = (p->crop.y1 - p->crop.y0) * m;
     double window = fmin(rows, 7.0 * fmax(1.0, rows / p->scaled_h) + 2.0) + 32.0;
     double width = (p->crop.x1 - p->crop.x0) * m;

@@ -149,6 +149,8 @@ static const struct {
     { "radius=max", "radius=max" },
     { "radius=0", "" },
     { "trim", "trim=10" },
+    { "linear", "linear=1" },
+    { "explain=1", "explain=1" },
     { "trim=", "trim=10" },
     { "trim=0", "trim=0" },
     { "trim=255", "trim=255" },

@@ -80,6 +80,31 @@ START_TEST(trim_comes_before_the_fit)
 }
 END_TEST
 
+START_TEST(light_needs_the_full_decode_and_something_to_mix)
+{
+    struct ic_recipe r = recipe(100, 0, IC_FIT_INSIDE);
+    r.linear = true;
+    struct ic_info jpeg = photo;
+    struct ic_plan p;
+    struct ic_error e;
+    jpeg.format = IC_FORMAT_JPEG;
+    jpeg.hsamp[0] = jpeg.vsamp[0] = 1;
+    ck_assert_int_eq(ic_plan(&r, &jpeg, &limits, &p, &e), IC_OK);
+    ck_assert(p.linear && p.scale == 8);
+    r.linear = false;
+    double cost = p.cost_ms;
+    ck_assert_int_eq(ic_plan(&r, &jpeg, &limits, &p, &e), IC_OK);
+    ck_assert(!p.linear && p.scale < 8 && p.cost_ms < cost);
+    r = recipe(0, 0, IC_FIT_INSIDE);
+    r.linear = true;
+    ck_assert(!refined(&r, NULL).linear);
+    r = recipe(100, 0, IC_FIT_INSIDE);
+    r.linear = true;
+    r.kernel = IC_KERNEL_NEAREST;
+    ck_assert(!refined(&r, NULL).linear);
+}
+END_TEST
+
 static uint32_t next(uint32_t *seed)
 {
     return *seed = *seed * 1664525u + 1013904223u;
@@ -187,6 +212,7 @@ int main(void)
     TCase *t = tcase_create("all");
     tcase_add_test(t, asks_only_for_what_it_needs);
     tcase_add_test(t, trim_comes_before_the_fit);
+    tcase_add_test(t, light_needs_the_full_decode_and_something_to_mix);
     tcase_add_test(t, the_bound_holds);
     tcase_add_test(t, attention_finds_skin);
     tcase_add_test(t, entropy_keeps_noise);
