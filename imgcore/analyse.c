@@ -186,7 +186,11 @@ enum ic_code ic_analyse(struct ic_engine *g, struct ic_bytes in, const struct ic
                         struct ic_error *e)
 {
     struct analyser a = { g, in, plan };
-    struct ic_analysis found = { .area = plan->area, .trimmed = plan->analyse & IC_ANALYSE_TRIM };
+    struct ic_analysis found = { .done = plan->analyse,
+                                 .area = plan->area,
+                                 .orient = plan->orient,
+                                 .threshold = plan->trim,
+                                 .trimmed = plan->analyse & IC_ANALYSE_TRIM };
     enum ic_code rc = IC_OK;
 
     if (found.trimmed)
@@ -196,6 +200,15 @@ enum ic_code ic_analyse(struct ic_engine *g, struct ic_bytes in, const struct ic
     if (rc == IC_OK)
         *out = found;
     return rc;
+}
+
+bool ic_analysis_serves(const struct ic_analysis *a, const struct ic_plan *plan)
+{
+    const struct ic_box *b = &a->area, *c = &plan->area;
+    bool trim = plan->analyse & IC_ANALYSE_TRIM;
+
+    return a->done && (plan->analyse & ~a->done) == 0 && trim == a->trimmed && (!trim || a->threshold == plan->trim) &&
+           a->orient == plan->orient && b->x0 == c->x0 && b->y0 == c->y0 && b->x1 == c->x1 && b->y1 == c->y1;
 }
 
 void ic_analysis_free(struct ic_analysis *a)

@@ -50,7 +50,7 @@ static void canvas_mix(const struct ic_view *v, uint32_t x, uint32_t y, struct i
     for (int i = 0; i < v->n - has_alpha; i++) {
         uint8_t *p = v->plane[i].p + v->plane[i].stride * y + x;
 
-        *p = sum ? (uint8_t)((*p * keep + ic_colour_channel(v->layout, i, c) * take + sum / 2) / sum) : 0;
+        *p = (uint8_t)(sum ? (*p * keep + ic_colour_channel(v->layout, i, c) * take + sum / 2) / sum : 0);
     }
     if (has_alpha)
         *alpha = (uint8_t)((sum + 128) >> 8);

@@ -97,6 +97,38 @@ static int32_t rotor_sample(const struct ic_view_plane *p, const uint32_t xs[4],
     return (sum + (1 << 20)) >> 21;
 }
 
+/* The same where all neighbours exist, which is nearly everywhere: x and y are those of the first. */
+static int32_t rotor_sample_inside(const struct ic_view_plane *p, uint32_t x, uint32_t y, const int16_t *wx,
+                                   const int16_t *wy)
+{
+    const uint8_t *row = p->p + p->stride * y + x;
+    int32_t sum = 0;
+
+    for (int j = 0; j < 4; j++, row += p->stride) {
+        int32_t across = row[0] * wx[0] + row[1] * wx[1] + row[2] * wx[2] + row[3] * wx[3];
+
+        sum += ((across + 64) >> 7) * wy[j];
+    }
+    return (sum + (1 << 20)) >> 21;
+}
+
+/* A pixel of an opaque picture, well inside of it. False: it is none. */
+static bool rotor_inside(const struct rotor *r, int64_t sx, int64_t sy, uint32_t x, uint32_t y)
+{
+    int64_t left = sx - (INT64_C(1) << 31), top = sy - (INT64_C(1) << 31), i = (left >> 32) - 1, j = (top >> 32) - 1;
+    const struct ic_view *from = r->from, *to = r->to;
+
+    if (r->alpha || i < 0 || j < 0 || i + 4 > from->width || j + 4 > from->height)
+        return false;
+    for (int k = 0; k < from->n; k++) {
+        int32_t v = rotor_sample_inside(&from->plane[k], (uint32_t)i, (uint32_t)j, r->w[left >> 24 & (PHASES - 1)],
+                                        r->w[top >> 24 & (PHASES - 1)]);
+
+        to->plane[k].p[to->plane[k].stride * y + x] = (uint8_t)(v < 0 ? 0 : v > 255 ? 255 : v);
+    }
+    return true;
+}
+
 /* The picture's value over bg's, both premultiplied. Where alpha overshoots, colour does in proportion. */
 static uint32_t rotor_over(const struct rotor *r, int plane, int32_t v, int32_t alpha, uint32_t cover)
 {
@@ -152,6 +184,7 @@ void ic_op_rotate(const struct ic_view *from, const struct ic_view *to, const st
         int64_t sy = (int64_t)floor((dy * c - dx * s + from->height / 2.0) * FIXED_ONE);
 
         for (uint32_t x = 0; x < to->width; x++, sx += step_x, sy += step_y)
-            rotor_pixel(&r, sx, sy, x, y);
+            if (!rotor_inside(&r, sx, sy, x, y))
+                rotor_pixel(&r, sx, sy, x, y);
     }
 }

@@ -25,7 +25,7 @@
 #define MS_JPEG_ENCODE_PROG 14.0
 #define MS_PNG_ENCODE       11.0
 #define MS_WEBP_ENCODE      60.0 /* each step of effort adds a tenth */
-#define MS_ROTATE           45.0 /* of the result */
+#define MS_ROTATE           35.0 /* of the result */
 #define MS_BASE             0.3  /* a job of one pixel */
 
 #define MS_LINEAR      20.0

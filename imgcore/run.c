@@ -36,6 +36,7 @@ struct run {
     struct ic_source *source;
     struct ic_halver halver;
     struct run_meta meta;
+    struct ic_analysis seen; /* of the pixels, by the last plan that asked */
     double decode_ms;
     bool stopped; /* by emit */
 };
@@ -126,14 +127,15 @@ static void run_done(struct run *r, int i)
 static enum ic_code run_refine(struct run *r, int i, struct ic_bytes in, struct ic_error *e)
 {
     struct ic_plan *plan = &r->item[i].plan;
-    struct ic_analysis a;
     double start = ic_now_ms();
-    enum ic_code rc = ic_analyse(r->g, in, plan, &a, e);
+    enum ic_code rc = IC_OK;
 
-    if (rc == IC_OK) {
-        rc = ic_plan_refine(&r->recipes[i], &r->info, &r->g->limits, &a, plan, e);
-        ic_analysis_free(&a);
+    if (!ic_analysis_serves(&r->seen, plan)) {
+        ic_analysis_free(&r->seen);
+        rc = ic_analyse(r->g, in, plan, &r->seen, e);
     }
+    if (rc == IC_OK)
+        rc = ic_plan_refine(&r->recipes[i], &r->info, &r->g->limits, &r->seen, plan, e);
     r->item[i].ms += ic_now_ms() - start;
     return rc;
 }
@@ -282,6 +284,7 @@ static void run_close(struct run *r)
     ic_halver_free(&r->halver);
     ic_source_close(r->source);
     run_meta_close(&r->meta);
+    ic_analysis_free(&r->seen);
     ic_free(&r->g->mem, r->item);
     ic_weights_trim(&r->g->weights, share < WEIGHTS_KEPT ? share : WEIGHTS_KEPT);
     ic_icc_trim(&r->g->icc, share < PROFILES_KEPT ? share : PROFILES_KEPT);

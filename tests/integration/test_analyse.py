@@ -184,6 +184,16 @@ def test_smart_looks_inside_of_rect_and_border(tmp_path):
         assert spot_in(got) > 0.9
 
 
+def test_outputs_of_one_source_look_for_themselves(tmp_path):
+    """What was seen for one output serves the next one only where it is the same that matters."""
+    im = bordered(with_spot((300, 80), (40, 40)), (100, 10, 300, 10))
+    options = ["trim=,w=80,h=80,fit=cover,g=smart", "trim=,w=80,h=80,fit=cover,g=entropy", "trim=", "trim=200", "w=80,h=80,fit=cover,g=smart",
+               "rect=500,0,200,100,w=50,h=50,fit=cover,g=smart", "trim="]
+    together = process(im, options, tmp_path)
+    for option, got in zip(options, together):
+        assert got.tobytes() == process(im, [option], tmp_path)[0].tobytes(), option
+
+
 def test_nothing_to_choose_is_the_centre_or_all(tmp_path):
     im = scene((40, 30))
     plain, smart = process(im, ["w=20", "w=20,g=smart"], tmp_path)

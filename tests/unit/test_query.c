@@ -7,7 +7,9 @@
 #include "../../fcgi/query_option.h"
 
 static char *ignore = "utm_*,fbclid,gclid";
-static struct config_preset cyclic = { "cyclic", "preset=sharp", NULL, 0 };
+static struct config_preset up = { "up", "g=north", NULL, 0 };
+static struct config_preset point = { "point", "fpx=0.2", &up, 0 };
+static struct config_preset cyclic = { "cyclic", "preset=sharp", &point, 0 };
 static struct config_preset broken = { "broken", "w=0", &cyclic, 0 };
 static struct config_preset cut = { "cut", "rect=1,2,30,40", &broken, 0 };
 static struct config_preset ampersand = { "amp", "w=10&h=20", &cut, 0 };
@@ -472,6 +474,9 @@ static const struct {
     { "v=a+b", "v=a%2Bb" },
     { "v=a=b", "v=a%3Db" },
     { "preset=small,amp", "w=10,h=20,q=33" },
+    { "preset=point", "gravity=focal,fpx=0.2" },
+    { "preset=point,g=south", "gravity=south,fpx=0.2" },
+    { "preset=up,fpy=1", "gravity=focal,fpy=1" },
     { "", "" },
     { "w=1,w=2", NULL },
     { "w=300,", NULL },

@@ -137,6 +137,45 @@ START_TEST(the_bound_holds)
 }
 END_TEST
 
+/* Whatever is asked, what is read lies in the source and the picture in the result. */
+START_TEST(crops_and_places_stay_inside)
+{
+    uint32_t seed = 11;
+    for (int round = 0; round < 20000; round++) {
+        struct ic_info info = photo;
+        struct ic_recipe r = recipe(below(&seed, 3) ? 1 + below(&seed, 1500) : 0,
+                                    below(&seed, 3) ? 1 + below(&seed, 600) : 0, (int)below(&seed, 5));
+        struct ic_plan p;
+        struct ic_error e;
+        info.width = 1 + (uint32_t)below(&seed, below(&seed, 2) ? 3 : 2000);
+        info.height = 1 + (uint32_t)below(&seed, below(&seed, 2) ? 3 : 2000);
+        info.orientation = (uint8_t)(1 + below(&seed, 8));
+        r.gravity = (int)below(&seed, IC_ENTROPY + 1);
+        r.focus_x = below(&seed, 101) / 100;
+        r.focus_y = below(&seed, 101) / 100;
+        r.enlarge = below(&seed, 2);
+        r.rotate = below(&seed, 2) ? below(&seed, 721) - 360 : below(&seed, 4) * 90;
+        r.flip = below(&seed, 2);
+        r.rect[2] = (struct ic_len){ 1 + below(&seed, 100), below(&seed, 2) ? IC_UNIT_PERCENT : IC_UNIT_NONE };
+        r.surround.pad[(int)below(&seed, 4)] = (int)below(&seed, 9);
+        r.surround.border.width = (int)below(&seed, 4);
+        if (ic_plan(&r, &info, &limits, &p, &e) != IC_OK) {
+            ck_assert_msg(e.code == IC_E_LIMIT || e.code == IC_E_MEMORY, "%s", e.text);
+            continue;
+        }
+        ck_assert(p.crop.x0 >= 0 && p.crop.y0 >= 0 && p.crop.x0 < p.crop.x1 && p.crop.y0 < p.crop.y1);
+        ck_assert(p.crop.x1 <= info.width && p.crop.y1 <= info.height);
+        ck_assert(p.scaled_w >= 1 && p.scaled_h >= 1);
+        bool swap = p.turn & IC_TURN_TRANSPOSE;
+        if (p.angle == 0)
+            ck_assert(p.place_x + (swap ? p.scaled_h : p.scaled_w) <= p.width &&
+                      p.place_y + (swap ? p.scaled_w : p.scaled_h) <= p.height);
+        else
+            ck_assert(p.centre_x > 0 && p.centre_x < p.width && p.centre_y > 0 && p.centre_y < p.height);
+    }
+}
+END_TEST
+
 /* Grey, with a square of another colour or of noise. */
 static struct ic_look picture(uint8_t *px, uint32_t w, uint32_t h, uint32_t x0, uint32_t y0, bool noise)
 {
@@ -214,6 +253,7 @@ int main(void)
     tcase_add_test(t, trim_comes_before_the_fit);
     tcase_add_test(t, light_needs_the_full_decode_and_something_to_mix);
     tcase_add_test(t, the_bound_holds);
+    tcase_add_test(t, crops_and_places_stay_inside);
     tcase_add_test(t, attention_finds_skin);
     tcase_add_test(t, entropy_keeps_noise);
     tcase_add_test(t, any_size_of_picture_will_do);
