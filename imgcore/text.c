@@ -37,7 +37,7 @@ static enum ic_code text_open(struct ic_text_pixels *px, const struct ic_text_bl
 
     px->margin = (uint32_t)ceil(size / 3.0);
     px->w = (uint32_t)ceil(fmin(b->width, max_w)) + 2 * px->margin;
-    px->h = (uint32_t)ceil(fmin(b->height, fmax(max_h, size * 2.0))) + 2 * px->margin;
+    px->h = (uint32_t)ceil(fmin(b->height, max_h)) + 2 * px->margin;
     if (!ic_mul((size_t)px->w * 4, px->h, &bytes) || !(px->p = ic_calloc(px->mem, bytes)))
         return IC_E_MEMORY;
     return IC_OK;
