@@ -100,7 +100,7 @@ static void tell(const struct storing *t, struct reply *a)
     for (int i = 0; i < t->s->n; i++)
         json_array_append_new(list, rendition(t, i));
     json_t *j = json_pack("{s:s, s:o, s:o}", "id", t->store.id, "source", source(t), "renditions", list);
-    char *text = j ? json_dumps(j, JSON_COMPACT) : NULL;
+    char *text = j ? json_dumps(j, JSON_COMPACT | JSON_REAL_PRECISION(6)) : NULL;
     json_decref(j);
     if (!text) {
         reply_busy(a, 1, "out of memory");

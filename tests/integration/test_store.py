@@ -37,6 +37,7 @@ def test_results_become_files(server, store):
     assert (source["width"], source["height"], source["format"], source["bytes"]) == (1200, 800, "jpeg", len(photo))
     assert (source["name"], source["sha256"]) == ("ein Bär.jpg", hashlib.sha256(photo).hexdigest())
     assert source["blurhash"] and source["thumbhash"], "what a page shows while it waits"
+    assert all(len(str(p["share"])) <= 5 for p in source["palette"]), "no noise of binary fractions"
     assert [r["name"] for r in told["renditions"]] == ["thumb", "wide"]
     for r, format, size in zip(told["renditions"], ("JPEG", "WEBP"), ((90, 90), (600, 400))):
         assert r["url"].startswith("https://img.example/s/")
