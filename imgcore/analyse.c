@@ -16,7 +16,7 @@
 
 #include <math.h>
 
-#define LOOK_SIDE 256u /* pixels of the small picture's longer side */
+#define LOOK_SIDE 256u /* pixels of the longer side of a picture to measure entropy in */
 
 struct analyser {
     struct ic_engine *g;
@@ -153,25 +153,37 @@ static enum ic_code analyse_trim(const struct analyser *a, struct ic_box *found,
 
 /* Look. */
 
-static enum ic_code analyse_look(const struct analyser *a, struct ic_analysis *out, struct ic_error *e)
+/* Attention wants its cells, whatever the aspect, by the filter that its model uses; entropy a picture. */
+static struct ic_plan analyse_look_plan(const struct ic_plan *plan, struct ic_box crop)
 {
-    const struct ic_plan *plan = a->plan;
-    struct ic_box crop = ic_plan_stored(plan, plan->area);
     uint32_t w = analyse_width(crop), h = analyse_height(crop), longer = w > h ? w : h;
     double s = longer > LOOK_SIDE ? (double)LOOK_SIDE / longer : 1.0;
     struct ic_plan p = analyse_plan(plan, crop, ic_plan_round(w * s), ic_plan_round(h * s));
+
+    if (plan->gravity == IC_SMART) {
+        p.width = p.height = p.scaled_w = p.scaled_h = IC_ATTENTION_CELLS;
+        p.kernel = IC_KERNEL_LANCZOS3;
+        s = (double)IC_ATTENTION_CELLS / (w < h ? w : h);
+    }
+    while (p.scale > 1 && ic_codec_of(p.source.format)->shrinks && s * 16.0 <= p.scale)
+        p.scale /= 2;
+    return p;
+}
+
+static enum ic_code analyse_look(const struct analyser *a, struct ic_analysis *out, struct ic_error *e)
+{
+    const struct ic_plan *plan = a->plan;
+    struct ic_box crop = ic_plan_stored(plan, out->trimmed ? out->trim : out->area);
+    struct ic_plan p = analyse_look_plan(plan, crop);
     struct ic_output o = { 0 };
     enum ic_code rc;
 
-    p.kernel = IC_KERNEL_BOX; /* keeps a border out of the samples beside it */
     p.turn = plan->orient;
     p.framed = p.turn != 0;
     if (p.turn & IC_TURN_TRANSPOSE) {
         p.width = p.scaled_h;
         p.height = p.scaled_w;
     }
-    while (p.scale > 1 && ic_codec_of(p.source.format)->shrinks && s * 8.0 / p.scale * 2.0 <= 1.0)
-        p.scale /= 2;
     rc = analyse_pass(a, &p, &ic_codec_rgba, NULL, NULL, &o, e);
     if (rc == IC_OK) {
         out->pixels = o.bytes;
@@ -190,6 +202,7 @@ enum ic_code ic_analyse(struct ic_engine *g, struct ic_bytes in, const struct ic
                                  .area = plan->area,
                                  .orient = plan->orient,
                                  .threshold = plan->trim,
+                                 .gravity = plan->gravity,
                                  .trimmed = plan->analyse & IC_ANALYSE_TRIM };
     enum ic_code rc = IC_OK;
 
@@ -208,7 +221,8 @@ bool ic_analysis_serves(const struct ic_analysis *a, const struct ic_plan *plan)
     bool trim = plan->analyse & IC_ANALYSE_TRIM;
 
     return a->done && (plan->analyse & ~a->done) == 0 && trim == a->trimmed && (!trim || a->threshold == plan->trim) &&
-           a->orient == plan->orient && b->x0 == c->x0 && b->y0 == c->y0 && b->x1 == c->x1 && b->y1 == c->y1;
+           (!(plan->analyse & IC_ANALYSE_LOOK) || a->gravity == plan->gravity) && a->orient == plan->orient &&
+           b->x0 == c->x0 && b->y0 == c->y0 && b->x1 == c->x1 && b->y1 == c->y1;
 }
 
 void ic_analysis_free(struct ic_analysis *a)

@@ -10,10 +10,10 @@ struct ic_analysis {
     unsigned done;      /* bits of enum ic_analyse; 0: nothing */
     struct ic_box area; /* what was looked at: all that rect leaves */
     unsigned orient;    /* of the plan, as is threshold */
-    int threshold;
+    int threshold, gravity;
     bool trimmed;
     struct ic_box trim;      /* what remains without the border; area where it is all border */
-    struct ic_look look;     /* rgba is NULL where it was not asked for; all of area, */
+    struct ic_look look;     /* of that, or of area; rgba is NULL where it was not asked for */
     struct ic_buffer pixels; /* owned here */
 };
 

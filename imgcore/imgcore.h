@@ -290,7 +290,7 @@ struct ic_plan {
     unsigned analyse;                    /* bits of enum ic_analyse; ic_run looks and plans again */
     bool sized;                          /* width and height are final, whatever is analysed */
     struct ic_box area;                  /* what rect leaves, as the viewer sees it */
-    int trim;                            /* as in the recipe */
+    int trim, gravity;                   /* as in the recipe */
     unsigned orient;                     /* bits of enum ic_turn that undo the orientation */
     struct ic_box crop;                  /* what of the stored source is visible */
     int scale;                           /* shrink-on-load in eighths: 8 4 2 1 (JPEG), else 8 */

@@ -194,6 +194,7 @@ static enum ic_code plan_geometry(struct ic_plan *p, const struct ic_recipe *r, 
     if ((rc = ic_plan_rect(r, f.source_w, f.source_h, &p->area, e)) != IC_OK)
         return rc;
     p->trim = r->trim;
+    p->gravity = r->gravity;
     p->orient = r->autorotate ? ic_turn_of_exif(p->source.orientation) : 0;
     f.crop = a && a->trimmed ? a->trim : p->area;
     ic_plan_fit(&f, r);

@@ -121,39 +121,11 @@ static void fit_keep(double *from, double *to, double n, const struct keep *k)
     *to = *from + n;
 }
 
-/* The samples of one axis of the small picture that show [from, to) and nothing of a border beside it: where it ends
- * inside of the picture, a sample that both share and the next one are left out. At least one remains. */
-static void fit_samples(double from, double to, uint32_t n, uint32_t *first, uint32_t *count)
-{
-    double a = from > 0 ? ceil(from) + 1.0 : 0.0, b = to < n ? floor(to) - 1.0 : n;
-
-    if (b < a + 1.0) {
-        a = fmin(floor((from + to) / 2.0), n - 1.0);
-        b = a + 1.0;
-    }
-    *first = (uint32_t)a;
-    *count = (uint32_t)(b - a);
-}
-
-/* The part of the small picture that shows f->crop. */
-static struct ic_look fit_look(const struct plan_fit *f)
-{
-    const struct ic_analysis *a = f->analysis;
-    double x = a->look.width / (a->area.x1 - a->area.x0), y = a->look.height / (a->area.y1 - a->area.y0);
-    struct ic_look look = a->look;
-    uint32_t left, top;
-
-    fit_samples((f->crop.x0 - a->area.x0) * x, (f->crop.x1 - a->area.x0) * x, a->look.width, &left, &look.width);
-    fit_samples((f->crop.y0 - a->area.y0) * y, (f->crop.y1 - a->area.y0) * y, a->look.height, &top, &look.height);
-    look.rgba += look.stride * top + (size_t)left * 4;
-    return look;
-}
-
 /* What to centre a crop of cw x ch on, where the recipe has more to say than a direction. */
 static bool fit_focus(const struct plan_fit *f, const struct ic_recipe *r, double cw, double ch, double *x, double *y)
 {
     double w = f->crop.x1 - f->crop.x0, h = f->crop.y1 - f->crop.y0;
-    struct ic_look look;
+    const struct ic_look *look;
 
     *x = r->focus_x * f->source_w;
     *y = r->focus_y * f->source_h;
@@ -161,13 +133,13 @@ static bool fit_focus(const struct plan_fit *f, const struct ic_recipe *r, doubl
         return true;
     if (r->gravity < IC_FOCAL || !f->analysis || !f->analysis->look.rgba)
         return false;
-    look = fit_look(f);
+    look = &f->analysis->look; /* of all that f->crop is */
     if (r->gravity == IC_SMART) {
-        ic_attention(&look, cw / w, ch / h, x, y);
+        ic_attention(look, cw / w, ch / h, x, y);
         *x = f->crop.x0 + *x * w;
         *y = f->crop.y0 + *y * h;
     } else {
-        ic_entropy(&look, cw / w, ch / h, x, y);
+        ic_entropy(look, cw / w, ch / h, x, y);
         *x = f->crop.x0 + *x * w + cw / 2.0;
         *y = f->crop.y0 + *y * h + ch / 2.0;
     }

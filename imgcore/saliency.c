@@ -7,7 +7,7 @@
 #include <math.h>
 #include <stdlib.h>
 
-#define CELLS     32
+#define CELLS     IC_ATTENTION_CELLS
 #define DARK      5000   /* Y of 100000 below which colour means nothing */
 #define SKIN      100000 /* the score of skin itself */
 #define MAX_REACH 16     /* of the blur; 9 is needed at most */
@@ -30,7 +30,8 @@ void ic_light(uint16_t light[256])
 
 /* Cells. */
 
-/* Mean light of one channel over the pixels of a cell, each as far as it lies in it. */
+/* Mean of one channel over the pixels of a cell, each as far as it lies in it, as light. The mean is of values as they
+ * are stored, in 1/256. */
 static uint32_t cell_mean(const struct ic_look *p, const uint16_t *light, int channel, uint32_t i, uint32_t j)
 {
     /* In units of 1/CELLS of a pixel: a pixel is CELLS long, a cell as long as the picture has pixels. */
@@ -44,10 +45,12 @@ static uint32_t cell_mean(const struct ic_look *p, const uint16_t *light, int ch
             uint64_t left = x * CELLS > x0 ? x * CELLS : x0, right = (x + 1) * CELLS < x1 ? (x + 1) * CELLS : x1;
             const uint8_t *px = p->rgba + p->stride * y + x * 4;
 
-            sum += (end - top) * (right - left) * light[px[channel]] * px[3] / 255;
+            sum += (end - top) * (right - left) * px[channel] * px[3] * 256 / 255;
         }
     }
-    return (uint32_t)(sum / ((uint64_t)p->width * p->height));
+    uint32_t mean = (uint32_t)(sum / ((uint64_t)p->width * p->height)), whole = mean >> 8, part = mean & 255;
+
+    return (light[whole] * (256 - part) + light[whole < 255 ? whole + 1 : 255] * part) >> 8;
 }
 
 /* IEC 61966-2-1, D65. */
@@ -184,6 +187,7 @@ void ic_attention(const struct ic_look *p, double width, double height, double *
     for (int k = 1; k < CELLS * CELLS; k++)
         if (a[k / CELLS][k % CELLS] > a[best / CELLS][best % CELLS])
             best = k;
-    *x = (best % CELLS + 0.5) / CELLS;
-    *y = (best / CELLS + 0.5) / CELLS;
+    /* The cell's corner, as libvips has it, not its middle: so crops are the same. */
+    *x = (double)(best % CELLS) / CELLS;
+    *y = (double)(best / CELLS) / CELLS;
 }

@@ -11,6 +11,9 @@ struct ic_look {
     uint32_t width, height;
 };
 
+/* Pixels on each side that ic_attention() makes of a picture, the better for a better filter if it has so many. */
+#define IC_ATTENTION_CELLS 32
+
 /* The point that draws the eye: skin, saturated colour and edges, as libvips' "attention" weighs them, which has it
  * from smartcrop.js. width and height: the size of the crop as a share of the picture, 0 .. 1. *x and *y are shares,
  * too. */
