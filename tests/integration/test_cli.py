@@ -299,6 +299,13 @@ def test_restrictions_are_for_requests(photo, tmp_path):
     assert p.returncode == 0 and shape(tmp_path / "a.jpg") == ("JPEG", (40, 30)), p.err
 
 
+def test_the_reference_is_up_to_date():
+    """docs/options.md and conf/pixpool.conf; `make docs` writes them."""
+    p = subprocess.run([TOP / "tools/docs.sh", "--check"], capture_output=True, text=True, timeout=60,
+                       env={**CLEAN, "BUILD": str(Path(BIN).parent)})
+    assert p.returncode == 0, p.stdout + p.stderr
+
+
 def names_of_the_tables():
     """Every configuration key and every option of the build."""
     keys = re.findall(r"^([a-z_]+) =", run("--print-config").stdout.decode().split("\n[")[0], re.M)
