@@ -34,12 +34,13 @@ static uint8_t *put_chunk(uint8_t *to, const char *type, struct ic_bytes b)
     return to + chunk_size(b);
 }
 
-static void put_vp8x(uint8_t *to, const struct ic_attached *a, uint32_t width, uint32_t height, bool alpha)
+/* flags: those of a VP8X that was there. */
+static void put_vp8x(uint8_t *to, const struct ic_attached *a, uint32_t width, uint32_t height, uint8_t flags)
 {
     uint8_t payload[VP8X_SIZE - HEAD] = { 0 };
 
-    payload[0] = (uint8_t)((a->profile.n ? FLAG_ICC : 0) | (a->exif.n ? FLAG_EXIF : 0) | (a->xmp.n ? FLAG_XMP : 0) |
-                           (alpha ? FLAG_ALPHA : 0));
+    payload[0] =
+        (uint8_t)(flags | (a->profile.n ? FLAG_ICC : 0) | (a->exif.n ? FLAG_EXIF : 0) | (a->xmp.n ? FLAG_XMP : 0));
     store_le(payload + 4, width - 1, 3);
     store_le(payload + 7, height - 1, 3);
     put_chunk(to, "VP8X", (struct ic_bytes){ payload, sizeof payload });
@@ -56,9 +57,11 @@ enum ic_code webp_attach(struct ic_buffer *b, const struct ic_attached *a, uint3
     enum ic_code rc = ic_buffer_reserve(b, front + back, e);
     if (rc != IC_OK)
         return rc;
-    size_t image = RIFF_HEAD + (memcmp(b->p + RIFF_HEAD, "VP8X", 4) == 0 ? VP8X_SIZE : 0), n = b->n - image;
+    bool extended = memcmp(b->p + RIFF_HEAD, "VP8X", 4) == 0;
+    uint8_t flags = (uint8_t)((alpha ? FLAG_ALPHA : 0) | (extended ? b->p[RIFF_HEAD + HEAD] : 0));
+    size_t image = RIFF_HEAD + (extended ? VP8X_SIZE : 0), n = b->n - image;
     memmove(b->p + RIFF_HEAD + front, b->p + image, n);
-    put_vp8x(b->p + RIFF_HEAD, a, width, height, alpha);
+    put_vp8x(b->p + RIFF_HEAD, a, width, height, flags);
     put_chunk(b->p + RIFF_HEAD + VP8X_SIZE, "ICCP", a->profile);
     uint8_t *end = put_chunk(b->p + RIFF_HEAD + front + n, "EXIF", a->exif);
     end = put_chunk(end, "XMP ", a->xmp);
