@@ -367,6 +367,7 @@ END_TEST
 START_TEST(inline_jobs_run_behind_the_same_door)
 {
     struct config c = { .workers = 0,
+                        .cmyk_profile = "",
                         .queue = 2,
                         .max_body = 1 << 20,
                         .max_result = 1 << 20,
