@@ -310,9 +310,10 @@ static bool deliver(const struct process *p, const struct output *o)
         return false;
     }
     if (!p->quiet)
-        fprintf(stderr, "%s: %ux%u %s, %llu bytes%s%s\n", o->path, r->width, r->height,
+        fprintf(stderr, "%s: %ux%u %s, %llu bytes%s%s%s\n", o->path, r->width, r->height,
                 ic_format_name((enum ic_format)r->format), (unsigned long long)r->length,
-                r->warnings ? "; warning: " : "", ic_warnings_text(r->warnings, warnings, sizeof warnings));
+                r->exceeded ? "; more than max_bytes" : "", r->warnings ? "; warning: " : "",
+                ic_warnings_text(r->warnings, warnings, sizeof warnings));
     return true;
 }
 

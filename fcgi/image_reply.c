@@ -214,6 +214,8 @@ static void reply_image(struct request *rq, struct output *out, struct reply *a)
     rq->log.source_height = o->source_height;
     rq->log.out = (enum ic_format)o->format;
     size_headers(a, &rq->log, true);
+    if (o->exceeded)
+        reply_header(a, "X-Max-Bytes", "exceeded");
     if (o->warnings)
         reply_header(a, "X-Image-Warning", "%s", ic_warnings_text(o->warnings, warnings, sizeof warnings));
     reply_body(a, 200, ic_format_mime((enum ic_format)o->format), out->r.body, o->length);

@@ -24,9 +24,9 @@ struct query_type {
 };
 
 extern const struct query_type query_type_length, query_type_edge, query_type_area, query_type_integer,
-    query_type_number, query_type_bool, query_type_word, query_type_mirror, query_type_colour, query_type_duration,
-    query_type_text, query_type_preset, query_type_sides, query_type_border, query_type_radius, query_type_sharp,
-    query_type_usm, query_type_note, query_type_time, query_type_trim;
+    query_type_colours, query_type_number, query_type_bool, query_type_word, query_type_mirror, query_type_colour,
+    query_type_duration, query_type_text, query_type_preset, query_type_sides, query_type_border, query_type_radius,
+    query_type_sharp, query_type_usm, query_type_note, query_type_time, query_type_trim;
 
 struct query_option {
     const char *name;

@@ -140,6 +140,20 @@ static void bool_print(const struct query_option *o, const void *field, char *ou
 
 const struct query_type query_type_bool = { "bool", sizeof(bool), true, false, bool_parse, bool_print };
 
+/* A palette: off, on with as many colours as there can be, or their number. */
+static bool colours_parse(const struct query_option *o, const char *text, void *field, struct query_error *e)
+{
+    int on = truth(text);
+    if (on < 0)
+        return integer_parse(o, text, field, e);
+    *(int *)field = on ? (int)o->max : 0;
+    return true;
+}
+
+const struct query_type query_type_colours = {
+    "bool or integer", sizeof(int), true, true, colours_parse, integer_print
+};
+
 static bool mirror_parse(const struct query_option *o, const char *text, void *field, struct query_error *e)
 {
     static const struct query_word words[] = { { "h", IC_TURN_FLOP },

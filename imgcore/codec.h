@@ -90,6 +90,8 @@ struct ic_sink_opt {
     int chroma;  /* IC_CHROMA_420 422 444 */
     bool progressive, lossless;
     struct ic_attached attached;
+    int palette;        /* colours of a PNG's palette, 2 .. 256; 0: none */
+    bool dither;        /* with it */
     struct ic_mem *mem; /* borrowed while the sink lives */
 };
 

@@ -36,6 +36,13 @@ enum ic_code png_fast_open(struct ic_bytes in, const struct ic_source_opt *o, st
 enum ic_code png_put_chunk(struct ic_buffer *b, const char *type, const uint8_t *p, size_t n, struct ic_error *e);
 /* The chunks of what is attached; they stand before the pixels. */
 enum ic_code png_put_attached(struct ic_buffer *b, const struct ic_attached *a, struct ic_mem *mem, struct ic_error *e);
+/* The signature and IHDR. */
+enum ic_code png_put_header(struct ic_buffer *b, uint32_t width, uint32_t height, uint8_t bits, uint8_t colour_type,
+                            struct ic_error *e);
+
+/* Where o has a palette. Takes the same shapes as the other one. */
+enum ic_code png_palette_create(const struct ic_planes *shape, const struct ic_sink_opt *o, struct ic_buffer *out,
+                                struct ic_sink **sink, struct ic_error *e);
 
 void png_sink_shape(enum ic_layout layout, uint32_t width, uint32_t height, const struct ic_sink_opt *o,
                     struct ic_planes *out);

@@ -136,16 +136,23 @@ enum ic_code png_put_chunk(struct ic_buffer *b, const char *type, const uint8_t 
     return rc == IC_OK ? end_chunk(b, at, e) : rc;
 }
 
+enum ic_code png_put_header(struct ic_buffer *b, uint32_t width, uint32_t height, uint8_t bits, uint8_t colour_type,
+                            struct ic_error *e)
+{
+    uint8_t ihdr[13] = { [8] = bits, [9] = colour_type };
+    enum ic_code rc = ic_buffer_append(b, "\x89PNG\r\n\x1a\n", 8, e);
+
+    store_be32(ihdr, width);
+    store_be32(ihdr + 4, height);
+    return rc == IC_OK ? png_put_chunk(b, "IHDR", ihdr, sizeof(ihdr), e) : rc;
+}
+
 static enum ic_code put_header(struct png_sink *s, struct ic_error *e)
 {
     static const uint8_t colour_types[] = { 0, 0, 4, 2, 6 };
     const struct ic_plane *p = &s->base.shape.plane[0];
-    uint8_t ihdr[13] = { [8] = 8, [9] = colour_types[s->bpp] };
-    enum ic_code rc = ic_buffer_append(s->base.out, "\x89PNG\r\n\x1a\n", 8, e);
 
-    store_be32(ihdr, p->width);
-    store_be32(ihdr + 4, p->height);
-    return rc == IC_OK ? png_put_chunk(s->base.out, "IHDR", ihdr, sizeof(ihdr), e) : rc;
+    return png_put_header(s->base.out, p->width, p->height, 8, colour_types[s->bpp], e);
 }
 
 /* Compressing. */
@@ -257,6 +264,8 @@ enum ic_code png_sink_create(const struct ic_planes *shape, const struct ic_sink
     enum ic_code rc = check_request(shape, o, e);
     if (rc != IC_OK)
         return rc;
+    if (o->palette)
+        return png_palette_create(shape, o, out, sink, e);
     struct png_sink *s = ic_calloc(o->mem, sizeof *s);
     if (!s)
         return ic_fail(e, IC_E_MEMORY, "no memory for a PNG encoder");

@@ -226,9 +226,12 @@ struct ic_recipe {
     bool flip; /* top to bottom */
     bool flop; /* left to right */
     bool progressive, lossless;
-    bool strict;  /* a truncated source is an error */
-    int cs;       /* enum ic_cs */
-    int metadata; /* enum ic_metadata */
+    bool strict;   /* a truncated source is an error */
+    int cs;        /* enum ic_cs */
+    int metadata;  /* enum ic_metadata */
+    int palette;   /* colours of a PNG's palette, 2 .. 256; 0: none */
+    bool dither;   /* with it */
+    int max_bytes; /* of the result; 0: any */
     bool bg_given;
     struct ic_colour bg;
     struct ic_filters filters;
@@ -304,6 +307,9 @@ struct ic_plan {
     enum ic_format format;               /* never IC_FORMAT_ORIGIN */
     int quality, chroma, effort, kernel; /* chroma never IC_CHROMA_AUTO */
     bool progressive, lossless;
+    int palette; /* PNG only, as in the recipe */
+    bool dither;
+    size_t max_bytes;
     bool pad;  /* the result is more than the turned image */
     bool bare; /* bg shows beside the image */
     bool keep_profile;
@@ -377,6 +383,7 @@ struct ic_result {
     enum ic_format format, source_format;
     double decode_ms, transform_ms, encode_ms; /* wall time; decode is that of the shared decode */
     unsigned warnings;                         /* bits of enum ic_warning */
+    bool exceeded;                             /* it is larger than max_bytes, and could not be made smaller */
 };
 
 /* Called once per recipe, in the order in which results are finished. r is NULL and e says why where this output

@@ -9,6 +9,7 @@
 
 #include "filters.h"
 #include "linear.h"
+#include "sink_fit.h"
 
 #include <math.h>
 #include <string.h>
@@ -203,7 +204,9 @@ static enum ic_code output_add_sink(struct ic_output *o, const struct ic_sink_op
     enum ic_code rc;
 
     o->bytes = (struct ic_buffer){ .mem = o->mem, .max = max_result };
-    rc = o->codec->create(&o->shape, so, &o->bytes, &o->sink, e);
+    rc = o->plan->max_bytes
+             ? ic_fit_create(o->codec, &o->shape, so, o->plan->max_bytes, &o->exceeded, &o->bytes, &o->sink, e)
+             : o->codec->create(&o->shape, so, &o->bytes, &o->sink, e);
     o->encode_ms += ic_now_ms() - start;
     return rc;
 }
@@ -223,6 +226,8 @@ enum ic_code ic_output_open_to(struct ic_output *o, struct ic_engine *g, const s
                               .chroma = plan->chroma,
                               .progressive = plan->progressive,
                               .lossless = plan->lossless,
+                              .palette = plan->palette,
+                              .dither = plan->dither,
                               .mem = &g->mem };
     enum ic_code rc;
 

@@ -39,6 +39,7 @@ struct ic_output {
     struct ic_sink *sink;
     struct ic_buffer bytes; /* the encoded result */
     bool complete;          /* bytes holds all of it */
+    bool exceeded;          /* and is larger than the plan's max_bytes */
     double encode_ms;
 };
 

@@ -82,6 +82,9 @@ static void plan_encoder(struct ic_plan *p, const struct ic_recipe *r)
     p->keep_profile = r->cs == IC_CS_KEEP;
     p->metadata = r->metadata;
     p->orientation = r->autorotate || p->turn ? 1 : p->source.orientation;
+    p->palette = p->format == IC_FORMAT_PNG ? r->palette : 0;
+    p->dither = r->dither;
+    p->max_bytes = (size_t)r->max_bytes;
     plan_background(p, r, codec->alpha);
 }
 
@@ -108,7 +111,7 @@ static enum ic_code plan_check_result(const struct ic_plan *p, const struct ic_l
     if (side > l->max_side_out)
         return ic_fail(e, IC_E_LIMIT, "a result of %ux%u pixels, allowed %u a side", p->width, p->height,
                        l->max_side_out);
-    if (format_side[p->format] && side > format_side[p->format])
+    if (p->format < IC_FORMATS && format_side[p->format] && side > format_side[p->format])
         return ic_fail(e, IC_E_LIMIT, "a result of %ux%u pixels, but %s ends at %u a side", p->width, p->height,
                        ic_format_name(p->format), format_side[p->format]);
     if (p->memory > l->max_memory)
@@ -121,9 +124,13 @@ static enum ic_code plan_check_result(const struct ic_plan *p, const struct ic_l
 
 void ic_recipe_init(struct ic_recipe *r)
 {
-    *r = (struct ic_recipe){
-        .dpr = 1.0, .focus_x = 0.5, .focus_y = 0.5, .trim = IC_TRIM_NONE, .effort = 4, .autorotate = true
-    };
+    *r = (struct ic_recipe){ .dpr = 1.0,
+                             .focus_x = 0.5,
+                             .focus_y = 0.5,
+                             .trim = IC_TRIM_NONE,
+                             .effort = 4,
+                             .autorotate = true,
+                             .dither = true };
     ic_filters_init(&r->filters);
     for (int i = 0; i < IC_MARKS; i++)
         ic_mark_init(&r->mark[i]);
@@ -147,6 +154,8 @@ static enum ic_code plan_check_recipe(const struct ic_recipe *r, struct ic_error
         r->chroma < 0 || r->chroma > IC_CHROMA_444 || r->quality < 0 || r->quality > 100 || r->effort < 0 ||
         r->effort > 9 || r->cs < 0 || r->cs > IC_CS_KEEP || r->metadata < 0 || r->metadata > IC_METADATA_KEEP)
         return ic_fail(e, IC_E_PARAM, "a value of the recipe is out of range");
+    if (r->palette < 0 || r->palette == 1 || r->palette > 256 || r->max_bytes < 0)
+        return ic_fail(e, IC_E_PARAM, "palette is %d, allowed 2 to 256; max_bytes is %d", r->palette, r->max_bytes);
     if (!(r->focus_x >= 0 && r->focus_x <= 1 && r->focus_y >= 0 && r->focus_y <= 1))
         return ic_fail(e, IC_E_PARAM, "the focal point is outside of the image");
     if (r->trim < IC_TRIM_NONE || r->trim > 255)

@@ -24,6 +24,7 @@
 #define MS_JPEG_ENCODE      2.0
 #define MS_JPEG_ENCODE_PROG 14.0
 #define MS_PNG_ENCODE       11.0
+#define MS_PALETTE          250.0
 #define MS_WEBP_ENCODE      60.0 /* each step of effort adds a tenth */
 #define MS_ROTATE           35.0 /* of the result */
 #define MS_BASE             0.3  /* a job of one pixel */
@@ -65,7 +66,7 @@ static double cost_decode(const struct ic_plan *p)
     }
 }
 
-static double cost_encode(const struct ic_plan *p)
+static double cost_encode_once(const struct ic_plan *p)
 {
     double mp = plan_megapixels(p->width, p->height);
 
@@ -73,10 +74,16 @@ static double cost_encode(const struct ic_plan *p)
     case IC_FORMAT_JPEG:
         return mp * (p->progressive ? MS_JPEG_ENCODE_PROG : MS_JPEG_ENCODE);
     case IC_FORMAT_PNG:
-        return mp * MS_PNG_ENCODE * png_efforts[p->effort];
+        return mp * (MS_PNG_ENCODE * png_efforts[p->effort] + (p->palette ? MS_PALETTE : 0));
     default:
         return mp * MS_WEBP_ENCODE * (1.0 + p->effort / 10.0);
     }
+}
+
+/* Half of the encodes that max_bytes may cost, and each of them costs less than the first. */
+static double cost_encode(const struct ic_plan *p)
+{
+    return cost_encode_once(p) * (p->max_bytes ? 3 : 1);
 }
 
 static double cost_resample(const struct ic_plan *p)
@@ -161,7 +168,7 @@ static uint64_t memory_frame(const struct ic_plan *p)
 
 /* The encoder's working memory and the bytes it writes (a buffer that doubles is copied once more; PNG's, which holds
  * the filtered image as well, does not). */
-static uint64_t memory_sink(const struct ic_plan *p)
+static uint64_t memory_encoder(const struct ic_plan *p)
 {
     uint64_t pixels = (uint64_t)p->width * p->height;
 
@@ -169,10 +176,21 @@ static uint64_t memory_sink(const struct ic_plan *p)
     case IC_FORMAT_JPEG:
         return (uint64_t)p->width * 3 * 64 + (p->progressive ? pixels * 6 : 0) + pixels + 128 * KIB;
     case IC_FORMAT_PNG:
+        if (p->palette)
+            return pixels * 9 + 18 * 1024 * KIB;
         return pixels * (p->alpha ? 9 : 7) + (uint64_t)p->width * 32 + (p->effort < 8 ? 1536 : 10240) * KIB;
     default:
         return pixels * (p->lossless ? 24 : 8) + 1024 * KIB;
     }
+}
+
+/* With max_bytes, the rows and the best result beside it; a PNG gets a palette then. */
+static uint64_t memory_sink(const struct ic_plan *p)
+{
+    uint64_t pixels = (uint64_t)p->width * p->height;
+    uint64_t again = p->format == IC_FORMAT_PNG ? pixels * 9 + 18 * 1024 * KIB : 0;
+
+    return memory_encoder(p) + (p->max_bytes ? pixels * 5 + again + 256 * KIB : 0);
 }
 
 void ic_plan_cost(struct ic_plan *p)

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #define BUSY      48 /* differences of a pixel's neighbours, summed over channels, from which on nothing is spread */
+#define SPREAD    14 /* sixteenths of an error at most: a rest that dies away makes less noise of the same evenness */
 #define ERROR_MAX 64 /* of a coordinate; the sum of all that meets in one fits in 16 bits */
 
 static int light(struct ic_colour c)
@@ -159,8 +160,8 @@ static int dither_differ(const uint8_t *a, const uint8_t *b)
     return d;
 }
 
-/* How much of a pixel's error is spread, in sixteenths: all of it where the picture is smooth, and bands would show;
- * nothing where it is busy, which hides bands, and where the error would only be noise. */
+/* How much of a pixel's error is spread, in sixteenths: nearly all of it where the picture is smooth, and bands would
+ * show; nothing where it is busy, which hides bands, and where the error would only be noise. */
 static int dither_strength(struct ic_pixels src, uint32_t x, uint32_t y)
 {
     const uint8_t *p = src.p + src.stride * y + 4 * (size_t)x;
@@ -170,7 +171,7 @@ static int dither_strength(struct ic_pixels src, uint32_t x, uint32_t y)
         busy += dither_differ(p - 4, p + 4);
     if (y > 0 && y + 1 < src.height)
         busy += dither_differ(p - src.stride, p + src.stride);
-    return clamp((BUSY - busy) * 32 / BUSY, 0, 16);
+    return clamp((BUSY - busy) * 32 / BUSY, 0, SPREAD);
 }
 
 static void dither_spread(struct map *m, uint32_t at, int step, const struct quant_point *want,

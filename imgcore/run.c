@@ -107,6 +107,7 @@ static void run_done(struct run *r, int i)
                                 .decode_ms = r->decode_ms,
                                 .encode_ms = o->encode_ms,
                                 .transform_ms = r->item[i].ms - o->encode_ms,
+                                .exceeded = o->exceeded,
                                 .warnings = r->meta.warnings };
 
     if (r->source->truncated)

@@ -1,0 +1,224 @@
+/* max_bytes: rows are kept, and encoded again with less quality until the result fits.
+ *
+ * A sink like any other from outside. JPEG and lossy WebP lower their quality: the first guess follows from how much
+ * too large the result is, the rest is bisection. PNG has no quality, it gets a palette of ever fewer colours. Lossless
+ * WebP is only tried harder. */
+#include "sink_fit.h"
+
+#include <math.h>
+#include <string.h>
+
+struct fit_sink {
+    struct ic_sink base;
+    const struct ic_codec *codec; /* borrowed */
+    struct ic_sink_opt opt;       /* of the next attempt */
+    size_t max_bytes;
+    bool *exceeded; /* borrowed */
+    struct {
+        uint8_t *p; /* owned */
+        size_t stride;
+        uint32_t rows;
+    } plane[IC_PLANES];
+    struct ic_buffer best; /* the best that fits, or the smallest */
+    int encodes;
+    int low, high; /* qualities: the best that fits, 0 for none; the least that does not */
+};
+
+/* Keeping. */
+
+static enum ic_code fit_write(struct ic_sink *base, const struct ic_rows *rows, struct ic_error *e)
+{
+    struct fit_sink *s = (struct fit_sink *)base;
+
+    for (int i = 0; i < base->shape.n; i++) {
+        const struct ic_plane *p = &base->shape.plane[i];
+
+        if (rows->n[i] > p->height - s->plane[i].rows)
+            return ic_fail(e, IC_E_PARAM, "more rows than the image has");
+        for (uint32_t y = 0; y < rows->n[i]; y++, s->plane[i].rows++)
+            memcpy(s->plane[i].p + s->plane[i].stride * s->plane[i].rows, rows->p[i] + rows->stride[i] * y,
+                   (size_t)p->width * (size_t)p->channels);
+    }
+    return IC_OK;
+}
+
+/* Encoding. */
+
+#define STRIP 16u
+
+/* In strips of 16 rows of the first plane, with what belongs to them of the others. */
+static enum ic_code fit_feed(const struct fit_sink *s, struct ic_sink *to, struct ic_error *e)
+{
+    const struct ic_planes *shape = &s->base.shape;
+    enum ic_code rc = IC_OK;
+
+    for (uint32_t y = 0; y < shape->plane[0].height && rc == IC_OK; y += STRIP) {
+        struct ic_rows rows = { 0 };
+
+        for (int i = 0; i < shape->n; i++) {
+            uint32_t factor = (uint32_t)lround(shape->plane[0].span_h / shape->plane[i].span_h), from = y / factor;
+            uint32_t left = shape->plane[i].height - from;
+
+            rows.p[i] = s->plane[i].p + s->plane[i].stride * from;
+            rows.stride[i] = s->plane[i].stride;
+            rows.n[i] = left < STRIP / factor ? left : STRIP / factor;
+        }
+        rc = ic_sink_write(to, &rows, e);
+    }
+    return rc;
+}
+
+static enum ic_code fit_encode(struct fit_sink *s, struct ic_buffer *out, struct ic_error *e)
+{
+    struct ic_sink *sink = NULL;
+    enum ic_code rc = s->codec->create(&s->base.shape, &s->opt, out, &sink, e);
+
+    s->encodes++;
+    if (rc == IC_OK)
+        rc = fit_feed(s, sink, e);
+    if (rc == IC_OK)
+        rc = ic_sink_finish(sink, e);
+    ic_sink_free(sink);
+    return rc;
+}
+
+/* Takes over what was encoded where it is better than what there is. */
+static void fit_judge(struct fit_sink *s, struct ic_buffer *now)
+{
+    bool fits = now->n <= s->max_bytes, had = s->best.n && s->best.n <= s->max_bytes;
+    bool better = fits ? !had || now->n > s->best.n : !had && (!s->best.n || now->n < s->best.n);
+
+    if (fits)
+        s->low = s->opt.quality;
+    else
+        s->high = s->opt.quality;
+    if (better) {
+        ic_buffer_free(&s->best);
+        s->best = *now;
+    } else {
+        ic_buffer_free(now);
+    }
+}
+
+static bool fit_fits(const struct fit_sink *s)
+{
+    return s->best.n <= s->max_bytes;
+}
+
+/* Choosing what to try next. false: there is nothing. */
+
+/* At low quality bytes grow about as the quality's power 3/4; the last of all tries is the least there is. */
+static bool fit_lower_quality(struct fit_sink *s)
+{
+    int q = (s->low + s->high) / 2;
+
+    if (s->high - s->low <= 1)
+        return false;
+    if (s->encodes == 1)
+        q = (int)(s->high * pow((double)s->max_bytes / (double)s->best.n, 1.2));
+    if (!s->low && s->encodes == IC_FIT_ENCODES - 1)
+        q = 1;
+    s->opt.quality = q <= s->low ? s->low + 1 : q >= s->high ? s->high - 1 : q;
+    return true;
+}
+
+static bool fit_fewer_colours(struct fit_sink *s)
+{
+    int n = s->opt.palette ? s->opt.palette / 4 : 256;
+
+    if (fit_fits(s) || s->opt.palette == 2)
+        return false;
+    s->opt.palette = n < 2 ? 2 : n;
+    return true;
+}
+
+static bool fit_more_effort(struct fit_sink *s)
+{
+    if (fit_fits(s) || s->opt.effort == 9)
+        return false;
+    s->opt.effort = 9;
+    return true;
+}
+
+static bool fit_next(struct fit_sink *s)
+{
+    if (s->encodes >= IC_FIT_ENCODES || (s->encodes == 1 && fit_fits(s)))
+        return false;
+    if (s->codec->format == IC_FORMAT_PNG)
+        return fit_fewer_colours(s);
+    return s->opt.lossless ? fit_more_effort(s) : fit_lower_quality(s);
+}
+
+static enum ic_code fit_finish(struct ic_sink *base, struct ic_error *e)
+{
+    struct fit_sink *s = (struct fit_sink *)base;
+    struct ic_buffer *out = base->out;
+    enum ic_code rc;
+
+    do {
+        struct ic_buffer now = { .mem = out->mem, .max = out->max };
+
+        rc = fit_encode(s, &now, e);
+        if (rc != IC_OK) {
+            ic_buffer_free(&now);
+            return rc;
+        }
+        fit_judge(s, &now);
+    } while (fit_next(s));
+    *s->exceeded = !fit_fits(s);
+    ic_buffer_free(out);
+    *out = s->best;
+    s->best = (struct ic_buffer){ 0 };
+    return IC_OK;
+}
+
+/* Opening. */
+
+static void fit_free(struct ic_sink *base)
+{
+    struct fit_sink *s = (struct fit_sink *)base;
+
+    for (int i = 0; i < IC_PLANES; i++)
+        ic_free(s->opt.mem, s->plane[i].p);
+    if (s->best.mem)
+        ic_buffer_free(&s->best);
+    ic_free(s->opt.mem, s);
+}
+
+static const struct ic_sink_ops fit_ops = { fit_write, fit_finish, fit_free };
+
+static bool fit_alloc(struct fit_sink *s)
+{
+    bool ok = true;
+
+    for (int i = 0; i < s->base.shape.n && ok; i++) {
+        const struct ic_plane *p = &s->base.shape.plane[i];
+        size_t size;
+
+        s->plane[i].stride = ic_stride((size_t)p->width * (size_t)p->channels);
+        ok = ic_mul(s->plane[i].stride, p->height, &size) && (s->plane[i].p = ic_alloc(s->opt.mem, size));
+    }
+    return ok;
+}
+
+enum ic_code ic_fit_create(const struct ic_codec *codec, const struct ic_planes *shape, const struct ic_sink_opt *o,
+                           size_t max_bytes, bool *exceeded, struct ic_buffer *out, struct ic_sink **sink,
+                           struct ic_error *e)
+{
+    struct fit_sink *s = ic_calloc(o->mem, sizeof *s);
+
+    if (!s)
+        return ic_fail(e, IC_E_MEMORY, "no memory for an encoder");
+    s->base = (struct ic_sink){ .ops = &fit_ops, .shape = *shape, .out = out };
+    s->codec = codec;
+    s->opt = *o;
+    s->max_bytes = max_bytes;
+    s->exceeded = exceeded;
+    if (!fit_alloc(s)) {
+        fit_free(&s->base);
+        return ic_fail(e, IC_E_MEMORY, "no memory for the rows of %ux%u pixels", shape->plane[0].width,
+                       shape->plane[0].height);
+    }
+    *sink = &s->base;
+    return IC_OK;
+}
