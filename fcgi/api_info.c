@@ -27,6 +27,10 @@ struct info {
     size_t bytes; /* of the image */
     bool found;
     struct query guard; /* signature, expiry and the like: what any URL of an image may carry */
+    /* here because threads have small stacks */
+    struct query query;
+    struct image_reply im;
+    struct pool_job job;
 };
 
 /* Parameters. */
@@ -123,27 +127,30 @@ static void on_output(void *ctx, const struct job_output *o, const uint8_t *data
 }
 
 /* What a small picture of it would need must be allowed: the same limits, from the header. */
-static bool allowed(struct request *rq, const struct ic_info *info, struct reply *a)
+static bool allowed(struct info *f, struct request *rq, struct reply *a)
 {
-    struct query q;
-    struct image_reply im = { .info = *info };
-    query_init(&q);
-    q.recipe.width = q.recipe.height = (struct ic_len){ 1, IC_UNIT_PX };
-    return image_reply_plan(rq, &q, &im, a);
+    query_init(&f->query);
+    f->query.recipe.width = f->query.recipe.height = (struct ic_len){ 1, IC_UNIT_PX };
+    return image_reply_plan(rq, &f->query, &f->im, a);
 }
 
 static void run(struct info *f, struct request *rq, struct pool_input in, struct reply *a)
 {
-    struct pool_job j = { .deadline_ms = rq->deadline_ms, .client = rq->conn->fd, .emit = on_output, .ctx = f };
+    struct pool_job *j = &f->job;
     struct ic_error e = { 0 };
-    j.worker = -1;
-    j.job.kind = JOB_INSPECT;
-    j.job.inputs = j.job.outputs = 1;
-    ic_recipe_init(&j.job.recipe[0]);
-    j.in[0] = in;
-    enum ic_code rc = pool_run(&rq->ticket, &j, &e);
-    rq->log.queue_ms = j.queue_ms;
-    rq->log.worker = j.worker;
+    j->deadline_ms = rq->deadline_ms;
+    j->client = rq->conn->fd;
+    j->emit = on_output;
+    j->ctx = f;
+    j->forecast = image_reply_forecast(&f->im);
+    j->worker = -1;
+    j->job.kind = JOB_INSPECT;
+    j->job.inputs = j->job.outputs = 1;
+    ic_recipe_init(&j->job.recipe[0]);
+    j->in[0] = in;
+    enum ic_code rc = pool_run(&rq->ticket, j, &e);
+    rq->log.queue_ms = j->queue_ms;
+    rq->log.worker = j->worker;
     rq->log.decode_ms = f->facts.decode_ms;
     rq->log.transform_ms = f->facts.look_ms;
     if (rc == IC_OK && !f->found)
@@ -152,7 +159,7 @@ static void run(struct info *f, struct request *rq, struct pool_input in, struct
     if (json)
         reply_body(a, 200, "application/json", (uint8_t *)json, strlen(json));
     else if (rc != IC_OK)
-        reply_error(a, &e, j.retry_after_s);
+        reply_error(a, &e, j->retry_after_s);
     else
         reply_problem(a, 500, "memory", "out of memory");
 }
@@ -200,7 +207,6 @@ static void answer_get(struct info *f, struct request *rq, struct reply *a)
                                 .size = f->source.size,
                                 .mtime = f->source.mtime };
     char etag[ETAG_SIZE];
-    struct ic_info info;
     struct ic_error e = { 0 };
     etag_make(&parts, etag);
     if (etag_matches(request_param(rq, "HTTP_IF_NONE_MATCH"), etag)) {
@@ -208,11 +214,11 @@ static void answer_get(struct info *f, struct request *rq, struct reply *a)
         reply_body(a, 304, NULL, NULL, 0);
         return;
     }
-    if (!image_reply_probe(f->source.fd, f->source.size, &info, &e)) {
+    if (!image_reply_probe(f->source.fd, f->source.size, &f->im.info, &e)) {
         reply_error(a, &e, 1);
         return;
     }
-    if (!allowed(rq, &info, a) || !request_admit(rq, LANE_INTERACTIVE, sizeof f->facts, a))
+    if (!allowed(f, rq, a) || !request_admit(rq, LANE_INTERACTIVE, sizeof f->facts, a))
         return;
     cache_headers(f, c, etag, a);
     run(f, rq, (struct pool_input){ .p = NULL, .fd = f->source.fd, .n = f->bytes }, a);
@@ -268,7 +274,6 @@ static void post(struct info *f, struct request *rq, struct reply *a)
 {
     int64_t max = rq->gw->cfg->max_body, bytes = rq->content_length >= 0 ? rq->content_length : BODY_START;
     char type[128];
-    struct ic_info info;
     struct ic_error e = { 0 };
     if (f->src[0]) {
         reply_problem_option(a, "src", "option_clash", "src names a file for GET; POST takes the image in its body");
@@ -280,11 +285,11 @@ static void post(struct info *f, struct request *rq, struct reply *a)
     negotiate_type(request_param(rq, "CONTENT_TYPE"), type, sizeof type);
     if (!strcmp(type, "multipart/form-data") && !read_form(f, rq, &file, a))
         return;
-    if (image_reply_probe_bytes(file, &info, &e) != IC_OK) {
+    if (image_reply_probe_bytes(file, &f->im.info, &e) != IC_OK) {
         reply_error(a, &e, 0);
         return;
     }
-    if (!allowed(rq, &info, a))
+    if (!allowed(f, rq, a))
         return;
     f->bytes = file.n;
     reply_header(a, "Cache-Control", "no-store");
@@ -293,7 +298,7 @@ static void post(struct info *f, struct request *rq, struct reply *a)
 
 void api_info(struct request *rq, struct reply *a)
 {
-    struct info *f = calloc(1, sizeof *f); /* a path is too large for a thread's stack */
+    struct info *f = calloc(1, sizeof *f); /* too large for a thread's stack */
     rq->log.route = "info";
     if (!f) {
         reply_problem(a, 500, "memory", "out of memory");

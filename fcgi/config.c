@@ -466,6 +466,7 @@ size_t config_input_size(const struct config *c)
 struct ic_limits config_limits(const struct config *c)
 {
     return (struct ic_limits){ .max_pixels_in = (uint64_t)c->max_pixels_in,
+                               .max_frames = (uint32_t)c->max_frames,
                                .max_side_in = (uint32_t)c->max_side_in,
                                .max_side_out = (uint32_t)c->max_side_out,
                                .max_memory = (size_t)c->worker_memory,

@@ -69,7 +69,7 @@ struct config {
     char *node_name;
     char *store_dir, *store_url;
     /* images */
-    int64_t max_pixels_in, max_side_in, max_side_out;
+    int64_t max_pixels_in, max_side_in, max_side_out, max_frames;
     /* time, milliseconds */
     int64_t deadline_ms; /* a request from its first byte to its result, waiting included */
     int64_t header_timeout_ms, body_timeout_ms, write_timeout_ms, idle_timeout_ms;

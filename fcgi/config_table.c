@@ -98,7 +98,10 @@ const struct config_key config_keys[] = {
 
     { "max_pixels_in", CONFIG_COUNT, OFF(max_pixels_in), .def = "100M", .min = 1, .max = INT64_C(100000000000),
       .group = "Images",
-      .help = "Pixels of a source: width x height x frames. 100M is a hundred million. Beyond: 422." },
+      .help = "Pixels of a source: width x height, times the frames that are needed. 100M is a hundred million. Beyond: "
+              "422." },
+    { "max_frames", CONFIG_INT, OFF(max_frames), .def = "500", .min = 1, .max = 100000,
+      .help = "Frames of an animation that are decoded for one request. anim=0 needs one. Beyond: 422." },
     { "max_side_in", CONFIG_INT, OFF(max_side_in), .def = "65535", .min = 1, .max = 65535,
       .help = "Longer side of a source, in pixels." },
     { "max_side_out", CONFIG_INT, OFF(max_side_out), .def = "16384", .min = 1, .max = 16384,

@@ -42,10 +42,12 @@ static size_t read_head(int fd, uint8_t *to, size_t n)
     return have;
 }
 
-/* An extended WebP that announces EXIF, which comes behind the pixels and holds the orientation. */
-static bool orientation_last(struct ic_bytes head)
+#define WEBP_MORE (0x08 | 0x02) /* flags of VP8X: EXIF, animation */
+
+/* An extended WebP that announces EXIF, which comes behind the pixels and holds the orientation, or frames to count. */
+static bool tells_at_end(struct ic_bytes head)
 {
-    return head.n > 20 && !memcmp(head.p, "RIFF", 4) && !memcmp(head.p + 8, "WEBPVP8X", 8) && (head.p[20] & 0x08);
+    return head.n > 20 && !memcmp(head.p, "RIFF", 4) && !memcmp(head.p + 8, "WEBPVP8X", 8) && (head.p[20] & WEBP_MORE);
 }
 
 enum ic_code image_reply_probe_bytes(struct ic_bytes image, struct ic_info *out, struct ic_error *e)
@@ -64,7 +66,7 @@ bool image_reply_probe(int fd, int64_t size, struct ic_info *out, struct ic_erro
         if (!p)
             return ic_fail(e, IC_E_BUSY, "out of memory for the header of a file") == IC_OK;
         struct ic_bytes head = { p, read_head(fd, p, want) };
-        bool last = orientation_last(head), whole = want == all || head.n < want;
+        bool last = tells_at_end(head), whole = want == all || head.n < want;
         enum ic_code rc = whole ? image_reply_probe_bytes(head, out, e) : ic_probe(head, out, e);
         free(p);
         if (whole || (rc == IC_OK && !last) || (rc != IC_OK && rc != IC_E_MORE))

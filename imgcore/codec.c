@@ -59,6 +59,12 @@ void ic_grey_pixels(uint8_t *px, size_t n, int channels)
         px[(i + 1) * (size_t)channels - 1] = 255;
 }
 
+enum ic_code ic_source_next(struct ic_source *s, bool *more, struct ic_error *e)
+{
+    *more = false;
+    return s->ops->next ? s->ops->next(s, more, e) : IC_OK;
+}
+
 enum ic_code ic_sink_write(struct ic_sink *s, const struct ic_rows *rows, struct ic_error *e)
 {
     return s->ops->write(s, rows, e);

@@ -52,6 +52,7 @@ struct ic_source_opt {
     const struct ic_info *expect; /* what ic_probe said: the codec's own header must agree on size, components and
                                      depth, before anything is allocated, else IC_E_CORRUPT */
     int scale;                    /* eighths: 8 4 2 1; codecs that can't shrink ignore it and say so in the spans */
+    bool frames;                  /* all frames of an animation, one after another, instead of the first */
     struct ic_mem *mem;           /* borrowed while the source lives */
 };
 
@@ -60,6 +61,14 @@ struct ic_source;
 struct ic_source_ops {
     enum ic_code (*rows)(struct ic_source *s, struct ic_rows *rows, struct ic_error *e);
     void (*close)(struct ic_source *s);
+    /* On to the next frame, whose rows come then. NULL: there is one frame only. */
+    enum ic_code (*next)(struct ic_source *s, bool *more, struct ic_error *e);
+};
+
+struct ic_animation {
+    uint32_t background;  /* B G R A from the lowest byte up */
+    uint32_t loops;       /* 0: for ever */
+    uint32_t duration_ms; /* of the frame whose rows come now */
 };
 
 /* Embedded as the first member of a codec's own struct. */
@@ -67,11 +76,14 @@ struct ic_source {
     const struct ic_source_ops *ops;
     struct ic_planes shape;
     bool truncated; /* the data ended early; the rest of the rows is filler */
+    struct ic_animation animation;
 };
 
 /* The next rows, valid until the next call. Rows may be as few or many as the codec likes, all n = 0 at the end. */
 enum ic_code ic_source_rows(struct ic_source *s, struct ic_rows *rows, struct ic_error *e);
 void ic_source_close(struct ic_source *s); /* accepts NULL */
+/* *more: false where there is no further frame. */
+enum ic_code ic_source_next(struct ic_source *s, bool *more, struct ic_error *e);
 
 /* What stands for pixels that a truncated file lacks, as in a JPEG: opaque grey. Packed, 1 to 4 channels. */
 void ic_grey_pixels(uint8_t *px, size_t n, int channels);

@@ -271,7 +271,7 @@ static enum ic_code jpeg_rows(struct ic_source *base, struct ic_rows *rows, stru
     return IC_OK;
 }
 
-static const struct ic_source_ops source_ops = { jpeg_rows, jpeg_close };
+static const struct ic_source_ops source_ops = { .rows = jpeg_rows, .close = jpeg_close };
 
 static enum ic_code jpeg_open(struct ic_bytes in, const struct ic_source_opt *o, struct ic_source **out,
                               struct ic_error *e)

@@ -229,7 +229,7 @@ static enum ic_code source_rows(struct ic_source *base, struct ic_rows *rows, st
     return s->interlaced ? frame_rows(s, rows, e) : strip_rows(s, rows, e);
 }
 
-static const struct ic_source_ops source_ops = { source_rows, source_close };
+static const struct ic_source_ops source_ops = { .rows = source_rows, .close = source_close };
 
 static enum ic_code png_open(struct ic_bytes in, const struct ic_source_opt *o, struct ic_source **out,
                              struct ic_error *e)

@@ -314,7 +314,7 @@ static enum ic_code fast_rows(struct ic_source *base, struct ic_rows *rows, stru
     return IC_OK;
 }
 
-static const struct ic_source_ops fast_ops = { fast_rows, fast_close };
+static const struct ic_source_ops fast_ops = { .rows = fast_rows, .close = fast_close };
 
 enum ic_code png_fast_open(struct ic_bytes in, const struct ic_source_opt *o, struct ic_source **out,
                            struct ic_error *e)

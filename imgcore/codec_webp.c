@@ -248,11 +248,13 @@ static enum ic_code source_rows(struct ic_source *base, struct ic_rows *rows, st
     return IC_OK;
 }
 
-static const struct ic_source_ops source_ops = { source_rows, source_close };
+static const struct ic_source_ops source_ops = { .rows = source_rows, .close = source_close };
 
 static enum ic_code webp_open(struct ic_bytes in, const struct ic_source_opt *o, struct ic_source **out,
                               struct ic_error *e)
 {
+    if (o->frames)
+        return webp_frames_open(in, o, out, e);
     struct webp_source *s = ic_calloc(o->mem, sizeof *s);
     if (!s)
         return ic_fail(e, IC_E_MEMORY, "no memory for a WebP decoder");

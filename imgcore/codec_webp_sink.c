@@ -83,7 +83,7 @@ static int write_bytes(const uint8_t *p, size_t n, const WebPPicture *picture)
     return ic_buffer_append(s->base.out, p, n, &s->failure) == IC_OK;
 }
 
-static bool configure(const struct ic_sink_opt *o, WebPConfig *c)
+bool webp_configure(const struct ic_sink_opt *o, WebPConfig *c)
 {
     if (!WebPConfigInit(c))
         return false;
@@ -139,7 +139,7 @@ static enum ic_code sink_finish(struct ic_sink *base, struct ic_error *e)
     WebPPicture picture;
     if (!complete(s))
         return ic_fail(e, IC_E_PARAM, "fewer rows than the image has");
-    if (!configure(&s->opt, &config) || !WebPPictureInit(&picture))
+    if (!webp_configure(&s->opt, &config) || !WebPPictureInit(&picture))
         return ic_fail(e, IC_E_PARAM, "WebP: no such quality or effort");
     describe(s, &picture);
     bool ok = WebPEncode(&config, &picture);

@@ -232,6 +232,8 @@ struct ic_recipe {
     int palette;   /* colours of a PNG's palette, 2 .. 256; 0: none */
     bool dither;   /* with it */
     int max_bytes; /* of the result; 0: any */
+    int page;      /* of an animation, this frame alone, from 0; -1: not given */
+    bool anim;     /* an animation stays one where the result's format has them */
     bool bg_given;
     struct ic_colour bg;
     struct ic_filters filters;
@@ -266,7 +268,8 @@ void ic_recipe_init(struct ic_recipe *r);
 /* what will be done */
 
 struct ic_limits {
-    uint64_t max_pixels_in; /* width * height * frames of a source */
+    uint64_t max_pixels_in; /* width * height of a source, times the frames that are to be decoded */
+    uint32_t max_frames;    /* to be decoded; 0: any */
     uint32_t max_side_in;
     uint32_t max_side_out;
     size_t max_memory; /* bytes one ic_run may hold */
@@ -310,8 +313,9 @@ struct ic_plan {
     int palette; /* PNG only, as in the recipe */
     bool dither;
     size_t max_bytes;
-    bool pad;  /* the result is more than the turned image */
-    bool bare; /* bg shows beside the image */
+    uint32_t page, frames; /* the first frame of an animation that is wanted, and how many: 1 makes a still image */
+    bool pad;              /* the result is more than the turned image */
+    bool bare;             /* bg shows beside the image */
     bool keep_profile;
     int metadata;        /* enum ic_metadata */
     uint8_t orientation; /* EXIF's, of the result */

@@ -90,15 +90,39 @@ static void plan_encoder(struct ic_plan *p, const struct ic_recipe *r)
 
 /* Limits. */
 
-static enum ic_code plan_check_source(const struct ic_info *s, const struct ic_limits *l, struct ic_error *e)
+/* Which frames of an animation. What is drawn over another frame may show the page through, whatever the header says.
+ */
+static enum ic_code plan_frames(struct ic_plan *p, const struct ic_recipe *r, struct ic_error *e)
 {
+    enum ic_format format = r->format == IC_FORMAT_ORIGIN ? p->source.format : (enum ic_format)r->format;
+    uint32_t n = p->source.frames;
+
+    p->frames = 1;
+    if (n < 2)
+        return IC_OK;
+    if (r->page >= 0 && (uint32_t)r->page >= n)
+        return ic_fail(e, IC_E_PARAM, "page is %d, the image has pages 0 to %u", r->page, n - 1);
+    p->page = r->page > 0 ? (uint32_t)r->page : 0;
+    if (r->page < 0 && r->anim && format == IC_FORMAT_WEBP)
+        p->frames = n;
+    p->source.alpha = p->source.alpha || p->frames > 1 || p->page > 0;
+    p->source.components = p->source.alpha ? 4 : p->source.components;
+    return IC_OK;
+}
+
+static enum ic_code plan_check_source(const struct ic_plan *p, const struct ic_limits *l, struct ic_error *e)
+{
+    const struct ic_info *s = &p->source;
     uint64_t pixels = (uint64_t)s->width * s->height; /* below 2^62 */
+    uint32_t frames = p->page + p->frames;
 
     if (s->width > l->max_side_in || s->height > l->max_side_in)
         return ic_fail(e, IC_E_LIMIT, "%ux%u pixels, allowed %u a side", s->width, s->height, l->max_side_in);
-    if (pixels > l->max_pixels_in / (s->frames ? s->frames : 1))
+    if (l->max_frames && frames > l->max_frames)
+        return ic_fail(e, IC_E_LIMIT, "%u frames, allowed %u; anim=0 takes the first one", frames, l->max_frames);
+    if (pixels > l->max_pixels_in / frames)
         return ic_fail(e, IC_E_LIMIT, "%ux%u pixels%s, allowed %llu in all", s->width, s->height,
-                       s->frames > 1 ? " a frame" : "", (unsigned long long)l->max_pixels_in);
+                       frames > 1 ? " a frame" : "", (unsigned long long)l->max_pixels_in);
     return IC_OK;
 }
 
@@ -130,7 +154,9 @@ void ic_recipe_init(struct ic_recipe *r)
                              .trim = IC_TRIM_NONE,
                              .effort = 4,
                              .autorotate = true,
-                             .dither = true };
+                             .dither = true,
+                             .page = -1,
+                             .anim = true };
     ic_filters_init(&r->filters);
     for (int i = 0; i < IC_MARKS; i++)
         ic_mark_init(&r->mark[i]);
@@ -154,6 +180,8 @@ static enum ic_code plan_check_recipe(const struct ic_recipe *r, struct ic_error
         r->chroma < 0 || r->chroma > IC_CHROMA_444 || r->quality < 0 || r->quality > 100 || r->effort < 0 ||
         r->effort > 9 || r->cs < 0 || r->cs > IC_CS_KEEP || r->metadata < 0 || r->metadata > IC_METADATA_KEEP)
         return ic_fail(e, IC_E_PARAM, "a value of the recipe is out of range");
+    if (r->page < -1)
+        return ic_fail(e, IC_E_PARAM, "page is %d, allowed 0 and more", r->page);
     if (r->palette < 0 || r->palette == 1 || r->palette > 256 || r->max_bytes < 0)
         return ic_fail(e, IC_E_PARAM, "palette is %d, allowed 2 to 256; max_bytes is %d", r->palette, r->max_bytes);
     if (!(r->focus_x >= 0 && r->focus_x <= 1 && r->focus_y >= 0 && r->focus_y <= 1))
@@ -231,8 +259,8 @@ enum ic_code ic_plan_refine(const struct ic_recipe *r, const struct ic_info *inf
     struct ic_plan p = { .source = *info };
     enum ic_code rc;
 
-    if ((rc = plan_check_recipe(r, e)) != IC_OK || (rc = plan_check_source(info, limits, e)) != IC_OK ||
-        (rc = plan_geometry(&p, r, limits, a, e)) != IC_OK)
+    if ((rc = plan_check_recipe(r, e)) != IC_OK || (rc = plan_frames(&p, r, e)) != IC_OK ||
+        (rc = plan_check_source(&p, limits, e)) != IC_OK || (rc = plan_geometry(&p, r, limits, a, e)) != IC_OK)
         return rc;
     plan_encoder(&p, r);
     if ((rc = ic_plan_marks(r, &p, e)) != IC_OK)

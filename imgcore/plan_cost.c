@@ -127,6 +127,8 @@ static uint64_t memory_source(const struct ic_plan *p)
     uint64_t pixels = (uint64_t)s->width * s->height, rows = (uint64_t)s->width * s->components * 64;
     uint64_t shares = 0, most = 1;
 
+    if (s->format == IC_FORMAT_WEBP && p->page + p->frames > 1) /* canvas, frame, decoder */
+        return pixels * 16 + (uint64_t)s->width * 64 + 512 * KIB;
     if (s->format == IC_FORMAT_WEBP)
         return pixels * (s->lossless ? 8 : s->alpha ? 6 : 2) + (uint64_t)s->width * 64 + 512 * KIB;
     if (s->format == IC_FORMAT_PNG)
@@ -188,6 +190,10 @@ static uint64_t memory_encoder(const struct ic_plan *p)
 static uint64_t memory_sink(const struct ic_plan *p)
 {
     uint64_t pixels = (uint64_t)p->width * p->height;
+
+    /* libwebpmux's canvases, our frame twice, the encoder; what is encoded grows by the frame, half a byte a pixel. */
+    if (p->frames > 1)
+        return pixels * (12 + 8 + 24) + pixels * p->frames / 2 + 1024 * KIB;
     uint64_t again = p->format == IC_FORMAT_PNG ? pixels * 9 + 18 * 1024 * KIB : 0;
 
     return memory_encoder(p) + (p->max_bytes ? pixels * 5 + again + 256 * KIB : 0);
@@ -199,9 +205,10 @@ void ic_plan_cost(struct ic_plan *p)
 
     /* Each block of metadata once as it came, which may be inflated, and once as it is built. */
     uint64_t blocks = p->metadata ? 4 * 64 * KIB : 0;
+    /* A frame of an animation is encoded in two ways. */
+    double frame = cost_resample(p) + cost_rotate(p) + cost_filters(p) + cost_encode(p) * (p->frames > 1 ? 2 : 1);
 
     p->memory = blocks + memory_source(p) + memory_ring(p) + memory_frame(p) + memory_sink(p) +
                 ic_plan_marks_memory(p) + weights + (p->analyse ? 1024 : 256) * KIB;
-    p->cost_ms = MS_BASE + cost_decode(p) + cost_resample(p) + cost_analyse(p) + cost_rotate(p) + cost_filters(p) +
-                 cost_encode(p);
+    p->cost_ms = MS_BASE + cost_analyse(p) + (p->page + p->frames) * cost_decode(p) + p->frames * frame;
 }

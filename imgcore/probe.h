@@ -18,10 +18,18 @@ struct probe_frame {
     struct ic_bytes bits;         /* ALPH, VP8 or VP8L chunks, as far as they are in view; borrowed from in */
     bool cut;                     /* they go on beyond it */
     uint32_t x, y, width, height; /* on the canvas */
+    uint32_t duration_ms;
+    bool dispose;   /* its place becomes transparent before the next one is drawn */
+    bool overwrite; /* it replaces what is there, also where it is transparent */
 };
 
 /* IC_E_MORE: it is not in view yet. in must have a WebP's magic. The place is as declared, and not checked. */
 enum ic_code probe_webp_first_frame(struct ic_bytes in, struct probe_frame *out, struct ic_error *e);
+/* The frame at or behind *at (0: the first), and *at behind it. IC_E_FORMAT: there is no further one; IC_E_MORE: the
+ * file is cut before it. */
+enum ic_code probe_webp_frame(struct ic_bytes in, size_t *at, struct probe_frame *out, struct ic_error *e);
+/* What ANIM says; 0 and 0 where there is none. background: as it is stored, B G R A from the lowest byte up. */
+void probe_webp_animation(struct ic_bytes in, uint32_t *background, uint32_t *loops);
 
 #define PROBE_SUPPORTED "only JPEG, PNG and WebP are"
 

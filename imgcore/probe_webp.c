@@ -169,7 +169,10 @@ static enum ic_code read_anmf(const struct chunk *c, bool cut, struct probe_fram
                                .x = 2 * probe_le24(c->p),
                                .y = 2 * probe_le24(c->p + 3),
                                .width = probe_le24(c->p + 6) + 1,
-                               .height = probe_le24(c->p + 9) + 1 };
+                               .height = probe_le24(c->p + 9) + 1,
+                               .duration_ms = probe_le24(c->p + 12),
+                               .dispose = c->p[15] & 1,
+                               .overwrite = c->p[15] & 2 };
     return IC_OK;
 }
 
@@ -243,6 +246,32 @@ enum ic_code probe_webp_first_frame(struct ic_bytes in, struct probe_frame *out,
     struct webp_walk w = walk_from_start(in);
     struct chunk c;
     return next_anmf(&w, &c) ? read_anmf(&c, w.cut, out, e) : fail_no_frame(&w, e);
+}
+
+enum ic_code probe_webp_frame(struct ic_bytes in, size_t *at, struct probe_frame *out, struct ic_error *e)
+{
+    struct webp_walk w = walk_from_start(in);
+    struct chunk c;
+    if (*at)
+        w.at = *at;
+    bool found = next_anmf(&w, &c);
+    *at = w.at;
+    if (found)
+        return read_anmf(&c, w.cut, out, e);
+    return w.cut ? probe_more(e) : ic_fail(e, IC_E_FORMAT, "the animation has no further frame");
+}
+
+void probe_webp_animation(struct ic_bytes in, uint32_t *background, uint32_t *loops)
+{
+    struct webp_walk w = walk_from_start(in);
+    struct chunk c;
+    *background = *loops = 0;
+    while (next_chunk(&w, &c))
+        if (is(&c, "ANIM") && c.seen >= 6) {
+            *background = probe_le32(c.p);
+            *loops = probe_le16(c.p + 4);
+            return;
+        }
 }
 
 enum ic_code probe_webp(struct ic_bytes in, struct ic_info *out, struct ic_error *e)

@@ -1,8 +1,12 @@
 /* The engine and its one operation: decode once, feed every recipe, emit each result as it is finished.
  *
+ * An animation is that loop once a frame: outputs that want the frame are opened anew, and those that stay animations
+ * hand their pixels on to a writer that lives as long as the run.
+ *
  * The loop is a pull: a few source rows, pushed through every output that still wants rows, and the source is closed as
  * soon as none does. A recipe that fails is emitted with its error and dropped; only the source's failure ends all. */
 #include "analyse.h"
+#include "anim.h"
 #include "cpu.h"
 #include "op_test.h"
 #include "output.h"
@@ -21,8 +25,11 @@ struct run_item {
     struct ic_plan plan;
     struct ic_output output;
     struct ic_origin origin;
-    bool open; /* not yet emitted */
-    double ms; /* in ic_output_*, the encoder's share included */
+    struct ic_anim *anim; /* owned; NULL: a still image */
+    bool open;            /* not yet emitted */
+    bool fed;             /* by the frame whose rows come now */
+    double ms;            /* in ic_output_*, the encoder's share included */
+    double encode_ms;     /* in the writer of an animation */
 };
 
 struct run {
@@ -35,6 +42,7 @@ struct run {
     int n;
     struct ic_source *source;
     struct ic_halver halver;
+    uint32_t frame; /* of the source: its rows come now */
     struct run_meta meta;
     struct ic_analysis seen; /* of the pixels, by the last plan that asked */
     double decode_ms;
@@ -77,6 +85,7 @@ void ic_engine_free(struct ic_engine *g)
 
 static void run_emit(struct run *r, int i, const struct ic_result *result, const struct ic_error *e)
 {
+    r->item[i].fed = false;
     r->item[i].open = false;
     if (!r->emit(r->ctx, i, result, e))
         r->stopped = true;
@@ -99,6 +108,7 @@ static void run_done(struct run *r, int i)
     const struct ic_plan *p = &r->item[i].plan;
     struct ic_output *o = &r->item[i].output;
     struct ic_error e;
+    bool large = p->frames > 1 && r->recipes[i].max_bytes && o->bytes.n > (size_t)r->recipes[i].max_bytes;
     struct ic_result result = { .data = { o->bytes.p, o->bytes.n },
                                 .width = p->width,
                                 .height = p->height,
@@ -107,7 +117,7 @@ static void run_done(struct run *r, int i)
                                 .decode_ms = r->decode_ms,
                                 .encode_ms = o->encode_ms,
                                 .transform_ms = r->item[i].ms - o->encode_ms,
-                                .exceeded = o->exceeded,
+                                .exceeded = o->exceeded || large,
                                 .warnings = r->meta.warnings };
 
     if (r->source->truncated)
@@ -167,10 +177,19 @@ static bool run_wants(const struct run *r)
     return false;
 }
 
+/* More than the first one. */
+static bool run_wants_frames(const struct run *r)
+{
+    for (int i = 0; i < r->n; i++)
+        if (r->item[i].open && r->item[i].plan.page + r->item[i].plan.frames > 1)
+            return true;
+    return false;
+}
+
 /* At the largest scale any plan needs. */
 static enum ic_code run_open_source(struct run *r, struct ic_bytes in, struct ic_error *e)
 {
-    struct ic_source_opt o = { .expect = &r->info, .scale = 1, .mem = &r->g->mem };
+    struct ic_source_opt o = { .expect = &r->info, .scale = 1, .frames = run_wants_frames(r), .mem = &r->g->mem };
     double start = ic_now_ms();
     enum ic_code rc;
 
@@ -182,6 +201,27 @@ static enum ic_code run_open_source(struct run *r, struct ic_bytes in, struct ic
     return rc;
 }
 
+/* An animation carries neither profile nor metadata, so that its colours become sRGB in any case. */
+static enum ic_code run_open_output(struct run *r, int i, struct ic_error *e)
+{
+    struct run_item *it = &r->item[i];
+    enum ic_code rc = run_meta_origin(&r->meta, &it->plan, &it->origin, e);
+
+    if (rc != IC_OK)
+        return rc;
+    if (it->plan.frames == 1)
+        return ic_output_open(&it->output, r->g, &it->plan, &r->source->shape, &it->origin, e);
+    it->origin.attached.profile = (struct ic_bytes){ 0 };
+    return ic_output_open_to(&it->output, r->g, &it->plan, &ic_codec_pixels, &r->source->shape, &it->origin, e);
+}
+
+static bool run_wants_frame(const struct run *r, int i)
+{
+    const struct ic_plan *p = &r->item[i].plan;
+
+    return r->item[i].open && (p->frames > 1 || p->page == r->frame);
+}
+
 static void run_open_outputs(struct run *r)
 {
     for (int i = 0; i < r->n && !r->stopped; i++) {
@@ -189,10 +229,10 @@ static void run_open_outputs(struct run *r)
         double start = ic_now_ms();
         struct ic_error e;
 
-        if (!it->open)
+        if (!run_wants_frame(r, i))
             continue;
-        if (run_meta_origin(&r->meta, &it->plan, &it->origin, &e) != IC_OK ||
-            ic_output_open(&it->output, r->g, &it->plan, &r->source->shape, &it->origin, &e) != IC_OK)
+        it->fed = true;
+        if (run_open_output(r, i, &e) != IC_OK)
             run_drop(r, i, &e);
         it->ms += ic_now_ms() - start;
     }
@@ -204,11 +244,60 @@ static enum ic_code run_open_halver(struct run *r, struct ic_error *e)
 
     for (int i = 0; i < r->n; i++)
         for (int p = 0; p < IC_PLANES; p++)
-            if (r->item[i].open && r->item[i].output.level[p] > deepest[p])
+            if (r->item[i].fed && r->item[i].output.level[p] > deepest[p])
                 deepest[p] = r->item[i].output.level[p];
     if (ic_halver_init(&r->halver, &r->g->mem, &r->source->shape, deepest) != IC_OK)
         return ic_fail(e, IC_E_MEMORY, "no memory for halved rows");
     return IC_OK;
+}
+
+/* Frames of results that stay animations. */
+
+/* The frame's pixels to the writer, which is made with the first. */
+static enum ic_code run_add_frame(struct run *r, int i, struct ic_error *e)
+{
+    struct run_item *it = &r->item[i];
+    const struct ic_plan *p = &it->plan;
+    const struct ic_animation *a = &r->source->animation;
+    struct ic_sink_opt o = { .quality = p->quality, .effort = p->effort, .lossless = p->lossless, .mem = &r->g->mem };
+    enum ic_code rc = it->anim ? IC_OK : ic_anim_create(p->width, p->height, a, &o, &it->anim, e);
+
+    return rc == IC_OK ? ic_anim_add(it->anim, it->output.bytes.p, a->duration_ms, e) : rc;
+}
+
+static void run_frame_done(struct run *r, int i)
+{
+    struct run_item *it = &r->item[i];
+    double start = ic_now_ms();
+    struct ic_error e;
+    enum ic_code rc = run_add_frame(r, i, &e);
+
+    it->fed = false;
+    run_close_item(r, i);
+    it->encode_ms += ic_now_ms() - start;
+    it->ms += ic_now_ms() - start;
+    if (rc != IC_OK)
+        run_drop(r, i, &e);
+}
+
+/* After the last frame: what is still open is an animation, or wants a frame that a cut file does not have. */
+static void run_end_item(struct run *r, int i)
+{
+    struct run_item *it = &r->item[i];
+    double start = ic_now_ms();
+    struct ic_error e;
+    enum ic_code rc;
+
+    it->output = (struct ic_output){ .mem = &r->g->mem };
+    it->output.bytes = (struct ic_buffer){ .mem = &r->g->mem, .max = r->g->limits.max_result };
+    rc = it->anim ? ic_anim_finish(it->anim, &it->output.bytes, &e)
+                  : ic_fail(&e, IC_E_CORRUPT, "the image ends before page %u", it->plan.page);
+    it->ms += ic_now_ms() - start;
+    it->output.encode_ms = it->encode_ms + ic_now_ms() - start;
+    if (rc == IC_OK)
+        run_done(r, i);
+    else
+        run_drop(r, i, &e);
 }
 
 /* Rows. */
@@ -224,6 +313,8 @@ static void run_feed(struct run *r, int i)
     it->ms += ic_now_ms() - start;
     if (rc != IC_OK)
         run_drop(r, i, &e);
+    else if (it->output.complete && it->plan.frames > 1)
+        run_frame_done(r, i);
     else if (it->output.complete)
         run_done(r, i);
 }
@@ -236,9 +327,17 @@ static bool run_ended(const struct ic_rows *rows)
     return true;
 }
 
+static bool run_feeds(const struct run *r)
+{
+    for (int i = 0; i < r->n; i++)
+        if (r->item[i].fed)
+            return !r->stopped;
+    return false;
+}
+
 static enum ic_code run_rows(struct run *r, struct ic_error *e)
 {
-    while (run_wants(r)) {
+    while (run_feeds(r)) {
         struct ic_rows rows = { 0 };
         double start = ic_now_ms();
         enum ic_code rc = ic_source_rows(r->source, &rows, e);
@@ -251,10 +350,31 @@ static enum ic_code run_rows(struct run *r, struct ic_error *e)
         if (run_ended(&rows))
             return ic_fail(e, IC_E_CORRUPT, "the image ends before its last row");
         for (int i = 0; i < r->n && !r->stopped; i++)
-            if (r->item[i].open)
+            if (r->item[i].fed)
                 run_feed(r, i);
     }
     return IC_OK;
+}
+
+static enum ic_code run_next(struct run *r, bool *more, struct ic_error *e)
+{
+    double start = ic_now_ms();
+    enum ic_code rc = ic_source_next(r->source, more, e);
+
+    r->decode_ms += ic_now_ms() - start;
+    return rc;
+}
+
+/* One frame through every output that wants it. */
+static enum ic_code run_frame(struct run *r, struct ic_error *e)
+{
+    enum ic_code rc;
+
+    run_open_outputs(r);
+    if ((rc = run_open_halver(r, e)) == IC_OK)
+        rc = run_rows(r, e);
+    ic_halver_free(&r->halver);
+    return rc;
 }
 
 /* The door. */
@@ -270,18 +390,25 @@ static enum ic_code run_all(struct run *r, struct ic_bytes in, struct ic_error *
         return rc;
     if ((rc = run_meta_open(&r->meta, r->g, r->info.format, in, r->source->shape.layout, e)) != IC_OK)
         return rc;
-    run_open_outputs(r);
-    if ((rc = run_open_halver(r, e)) != IC_OK)
-        return rc;
-    return run_rows(r, e);
+    for (bool more = true; more && run_wants(r) && rc == IC_OK; r->frame++) {
+        rc = run_frame(r, e);
+        if (rc == IC_OK && run_wants(r))
+            rc = run_next(r, &more, e);
+    }
+    for (int i = 0; i < r->n && rc == IC_OK && !r->stopped; i++)
+        if (r->item[i].open)
+            run_end_item(r, i);
+    return rc;
 }
 
 static void run_close(struct run *r)
 {
     size_t share = r->g->limits.max_memory / 16;
 
-    for (int i = 0; i < r->n; i++)
+    for (int i = 0; i < r->n; i++) {
         run_close_item(r, i);
+        ic_anim_free(r->item[i].anim);
+    }
     ic_halver_free(&r->halver);
     ic_source_close(r->source);
     run_meta_close(&r->meta);

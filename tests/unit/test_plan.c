@@ -536,8 +536,15 @@ START_TEST(limits_hold)
     struct ic_limits l = limits;
     l.max_pixels_in = 1000000;
     plan(&r, info);
+    info.format = IC_FORMAT_WEBP;
     info.frames = 2;
     refused(&r, info, l, IC_E_LIMIT);
+    l.max_pixels_in = 2000000;
+    plan(&r, info);
+    l.max_frames = 1;
+    refused(&r, info, l, IC_E_LIMIT);
+    l = limits;
+    l.max_pixels_in = 1000000;
     info = photo(1001, 1000);
     refused(&r, info, l, IC_E_LIMIT);
     l = limits;
@@ -558,6 +565,31 @@ START_TEST(limits_hold)
     r.enlarge = true;
     r.format = IC_FORMAT_WEBP;
     refused(&r, photo(1000, 1), l, IC_E_LIMIT);
+}
+END_TEST
+
+START_TEST(frames_are_chosen)
+{
+    struct ic_recipe r = recipe(100, 100);
+    struct ic_info info = photo(400, 300);
+    struct ic_plan p;
+    struct ic_error e;
+    info.format = IC_FORMAT_WEBP;
+    info.components = 3;
+    info.frames = 7;
+    ck_assert_uint_eq(plan(&r, info).frames, 7);
+    ck_assert(plan(&r, info).alpha); /* whatever the header says */
+    ck_assert_double_ge(plan(&r, info).cost_ms, 7 * plan(&r, photo(400, 300)).cost_ms);
+    r.format = IC_FORMAT_PNG;
+    ck_assert_uint_eq(plan(&r, info).frames, 1);
+    ck_assert_uint_eq(plan(&r, info).page, 0);
+    ck_assert(!plan(&r, info).alpha);
+    r.page = 6;
+    ck_assert_uint_eq(plan(&r, info).page, 6);
+    r.page = 7;
+    ck_assert_int_eq(ic_plan(&r, &info, &limits, &p, &e), IC_E_PARAM);
+    info.frames = 1; /* what has no pages ignores it */
+    ck_assert_uint_eq(plan(&r, info).page, 0);
 }
 END_TEST
 
@@ -649,6 +681,7 @@ int main(void)
     tcase_add_test(t, encoder_defaults);
     tcase_add_loop_test(t, background, 0, N(backgrounds));
     tcase_add_test(t, limits_hold);
+    tcase_add_test(t, frames_are_chosen);
     tcase_add_test(t, memory_is_predicted);
     tcase_add_test(t, cost_follows_the_work);
     tcase_add_test(t, recipes_from_elsewhere_are_checked);
