@@ -34,6 +34,7 @@ void query_init(struct query *q)
 void query_exempt(struct query *q)
 {
     memcpy(q->exempt, q->seen, sizeof q->exempt);
+    q->own = true;
 }
 
 bool query_is_exempt(const struct query *q, const struct query_option *o)

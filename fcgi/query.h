@@ -32,6 +32,7 @@ struct query {
     } bg, start, stop, tint;
     char preset[QUERY_TEXT];         /* names, comma-separated */
     uint64_t exempt[2];              /* rows that the operator gave: allowed_* do not concern them */
+    bool own;                        /* the operator began it, perhaps with no row at all: no preset is required */
     int fit_enlarges;                /* of a fit in another service's words: enum query_enlarge */
     char mark[IC_MARKS][QUERY_TEXT]; /* what marks.c looks for */
     char font[QUERY_TEXT];           /* of the text */

@@ -63,18 +63,16 @@ static bool no_preset(const struct config *c, struct query_error *e)
 
 bool query_allow_options(const struct query *q, const struct config *c, struct query_error *e)
 {
-    bool own = false;
     if (!c || (!c->only_presets && !(c->allowed_options && *c->allowed_options)))
         return true;
     for (int i = 0; i < query_options_n; i++) {
         const struct query_option *o = &query_options[i];
         bool preset = c->only_presets && !strcmp(o->name, "preset");
-        own |= query_is_exempt(q, o);
         if (query_given(q, o->name) && !query_is_exempt(q, o) && !preset && !is_always(o) &&
             !listed(c->allowed_options, o))
             return refuse_option(c, o, e);
     }
-    return !c->only_presets || own || *q->preset || no_preset(c, e);
+    return !c->only_presets || q->own || *q->preset || no_preset(c, e);
 }
 
 /* Sizes. */
