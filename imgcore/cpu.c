@@ -78,6 +78,8 @@ void ic_kernels_init(struct ic_kernels *k, enum ic_isa level)
     if (level >= IC_ISA_NEON) {
         ic_kernels_scale_neon(k);
         ic_kernels_rows_neon(k);
+        ic_kernels_png_neon(k);
+        ic_kernels_halve_neon(k);
     }
 #else
     (void)level;

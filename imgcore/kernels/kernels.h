@@ -120,6 +120,8 @@ void ic_kernels_scale_avx512(struct ic_kernels *k);
 void ic_kernels_rows_avx512(struct ic_kernels *k);
 void ic_kernels_scale_neon(struct ic_kernels *k);
 void ic_kernels_rows_neon(struct ic_kernels *k);
+void ic_kernels_png_neon(struct ic_kernels *k);
+void ic_kernels_halve_neon(struct ic_kernels *k);
 void ic_kernels_png_avx2(struct ic_kernels *k);
 void ic_kernels_halve_c(struct ic_kernels *k);
 void ic_kernels_tone_c(struct ic_kernels *k);
