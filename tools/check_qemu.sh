@@ -53,7 +53,7 @@ arm_build() {
 
 # What is compared.
 
-# The samples of the tests, one with a uniform border, and some in other colour spaces.
+# The samples of the tests, one with a uniform border, one that moves, and some in other colour spaces.
 inputs() {
     mkdir -p "$work/in"
     (cd tests && /usr/bin/python3 -B - "$OLDPWD/$work/in") <<'END'
@@ -65,6 +65,9 @@ from samples import scene, write_samples
 root = pathlib.Path(sys.argv[1])
 write_samples(root)
 ImageOps.expand(scene((200, 150)), (30, 12, 17, 41), "ivory").save(root / "framed.png")
+moving = [ImageOps.expand(scene((160 - 2 * i, 120 - 2 * i)), i, "teal") for i in (0, 9, 21)]
+moving[0].save(root / "moving.webp", save_all=True, append_images=moving[1:], duration=80, quality=85)
+scene((300, 200)).convert("CMYK").save(root / "cmyk.jpg", quality=90)
 p3 = profiles.rgb(profiles.P3, profiles.curve_srgb())
 adobe = profiles.rgb(profiles.ADOBE, profiles.curve_gamma(2.19921875))
 table = profiles.table(b"RGB ", 3, lambda v: (100 * v[1], 60 * (v[0] - v[1]), 60 * (v[1] - v[2])))
@@ -98,6 +101,9 @@ photo.jpg w=360,mark=upload,mark-alpha=70,mark-rot=15,format=jpeg
 photo.jpg w=360,txt=qemu,txt-size=40,txt-color=gold,format=png
 photo.jpg w=300,pad=10,border=3,teal,radius=25,format=png
 photo.jpg w=1100,effort=9,format=png
+photo.jpg w=200,palette=16,format=png
+photo.jpg w=200,palette=1,dither=0,format=png
+photo.jpg w=300,max_bytes=6000,format=jpeg
 progressive.jpg w=217,format=jpeg
 progressive.jpg w=150,linear=1,kernel=catrom,format=webp
 grey.jpg w=333,format=png
@@ -107,6 +113,7 @@ plain.png w=250,linear=1,format=png
 alpha.png w=123,format=png
 alpha.png w=123,linear=1,format=png
 alpha.png w=211,format=webp
+alpha.png w=100,palette=64,format=png
 alpha.png w=160,rotate=20,blur=1.5,format=png
 alpha.webp w=77,format=png
 palette.png w=301,format=png
@@ -115,6 +122,9 @@ framed.png trim=12,rotate=-33,format=webp
 still.webp w=200,format=jpeg
 turned.jpg w=120,format=jpeg
 turned.jpg w=151,kernel=mitchell,format=png
+moving.webp w=90,format=webp
+moving.webp w=90,blur=1,page=2,format=png
+cmyk.jpg w=170,format=png
 p3.jpg w=300,format=png
 p3.jpg w=300,cs=keep,format=jpeg
 adobe.png w=170,linear=1,format=jpeg
