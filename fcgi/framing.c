@@ -160,6 +160,8 @@ static void put_result(json_t *j, const struct framing_item *i)
         json_object_set_new(j, "sha256", json_string(sodium_bin2hex(hex, sizeof hex, i->sha256, FRAMING_SHA256)));
     if (i->warnings)
         json_object_set_new(j, "warning", json_string(ic_warnings_text(i->warnings, text, sizeof text)));
+    if (i->exceeded)
+        json_object_set_new(j, "max_bytes", json_string("exceeded"));
 }
 
 struct json_t *framing_json(const struct framing *f, const struct framing_item *i)

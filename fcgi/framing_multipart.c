@@ -45,6 +45,11 @@ static bool warning(struct framing *f, const struct framing_item *i)
     return !i->warnings || framing_text(f, "X-Image-Warning: %s\r\n", ic_warnings_text(i->warnings, text, sizeof text));
 }
 
+static bool exceeded(struct framing *f, const struct framing_item *i)
+{
+    return !i->exceeded || framing_text(f, "X-Max-Bytes: exceeded\r\n");
+}
+
 static bool image(struct framing *f, const struct framing_item *i, const char *name)
 {
     return disposition(f, name, f->file) && numbers(f, i) &&
@@ -52,7 +57,8 @@ static bool image(struct framing *f, const struct framing_item *i, const char *n
                         "Content-Type: %s\r\nContent-Length: %zu\r\nX-Image-Width: %u\r\nX-Image-Height: %u\r\n"
                         "X-Source-Width: %u\r\nX-Source-Height: %u\r\n",
                         ic_format_mime(i->format), i->n, i->width, i->height, i->source_width, i->source_height) &&
-           warning(f, i) && framing_text(f, "\r\n") && framing_data(f, i, put) && framing_text(f, "\r\n");
+           warning(f, i) && exceeded(f, i) && framing_text(f, "\r\n") && framing_data(f, i, put) &&
+           framing_text(f, "\r\n");
 }
 
 static bool text(struct framing *f, const char *type, const char *json)

@@ -61,6 +61,56 @@ static void put_placeholders(json_t *o, const struct ic_facts *f)
     json_object_set_new(o, "thumbhash", json_string(thumb));
 }
 
+/* Text of a fixed room, which a worker need not have ended. NULL where there is none. */
+static json_t *words(const char *s, size_t room)
+{
+    return *s ? json_stringn(s, strnlen(s, room)) : NULL;
+}
+
+static void put_words(json_t *o, const char *name, const char *s, size_t room)
+{
+    json_t *text = words(s, room);
+    if (text)
+        json_object_set_new(o, name, text);
+}
+
+static void put_number(json_t *o, const char *name, double v)
+{
+    if (v > 0)
+        json_object_set_new(o, name, json_real(v)); /* refuses what is not finite */
+}
+
+/* null: it has none, or tells nothing. */
+static void put_shot(json_t *o, const struct ic_shot *s)
+{
+    json_t *exif = json_object();
+    put_words(exif, "make", s->make, sizeof s->make);
+    put_words(exif, "model", s->model, sizeof s->model);
+    put_words(exif, "lens", s->lens, sizeof s->lens);
+    put_words(exif, "taken", s->taken, sizeof s->taken);
+    put_number(exif, "exposure", s->exposure);
+    put_number(exif, "f_number", s->f_number);
+    if (s->iso)
+        json_object_set_new(exif, "iso", json_integer(s->iso));
+    put_number(exif, "focal_length", s->focal_length);
+    put_words(exif, "artist", s->artist, sizeof s->artist);
+    put_words(exif, "copyright", s->copyright, sizeof s->copyright);
+    bool any = json_object_size(exif) > 0;
+    json_object_set_new(o, "exif", any ? exif : json_null());
+    if (!any)
+        json_decref(exif);
+}
+
+static void put_place(json_t *o, const struct ic_shot *s)
+{
+    json_t *place = s->placed ? json_object() : json_null();
+    if (s->placed) {
+        json_object_set_new(place, "latitude", json_real(s->latitude));
+        json_object_set_new(place, "longitude", json_real(s->longitude));
+    }
+    json_object_set_new(o, "gps", place);
+}
+
 char *info_json(const struct ic_facts *f, size_t bytes, bool gps)
 {
     json_t *o = json_object();
@@ -71,8 +121,13 @@ char *info_json(const struct ic_facts *f, size_t bytes, bool gps)
         json_object_set_new(o, "truncated", json_true());
     put_colours(o, f);
     put_placeholders(o, f);
-    (void)gps;
-    char *text = json_dumps(o, JSON_INDENT(2) | JSON_PRESERVE_ORDER | JSON_REAL_PRECISION(6));
+    json_t *profile = words(f->profile, sizeof f->profile);
+    json_object_set_new(o, "icc", profile ? profile : json_null());
+    put_shot(o, &f->shot);
+    if (gps)
+        put_place(o, &f->shot);
+    /* So many digits tell a place to the centimetre. */
+    char *text = json_dumps(o, JSON_INDENT(2) | JSON_PRESERVE_ORDER | JSON_REAL_PRECISION(10));
     json_decref(o);
     if (!text)
         return NULL;

@@ -1,5 +1,6 @@
 /* EXIF, read: the orientation for geometry, texts for who owns a picture. Called by the header probes of all formats
- * and by run_meta.c. What is written is made in exif_build.c.
+ * and by run_meta.c. What is written is made in exif_build.c; what is told of
+ * a picture, in exif_shot.c.
  *
  * Only the first directory is read: these live nowhere else. */
 #include "exif.h"
@@ -9,13 +10,7 @@
 
 static bool find_tag(const struct tiff *t, uint16_t tag, struct tiff_entry *out)
 {
-    size_t at = tiff_get32(t, 4);
-    uint32_t n = tiff_entries(t, at);
-
-    for (uint32_t i = 0; i < n; i++)
-        if (tiff_entry(t, at, i, out) && out->tag == tag)
-            return true;
-    return false;
+    return tiff_find(t, tiff_get32(t, 4), tag, out);
 }
 
 uint8_t ic_exif_orientation(struct ic_bytes exif)

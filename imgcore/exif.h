@@ -17,6 +17,9 @@ uint8_t ic_exif_orientation(struct ic_bytes exif);
 /* The text of a tag of the first directory, without NULs at its end; n is 0 where there is none. Borrowed. */
 struct ic_bytes ic_exif_text(struct ic_bytes exif, uint16_t tag);
 
+/* Sets all of out. Texts are sound UTF-8. */
+void ic_exif_shot(struct ic_bytes exif, struct ic_shot *out);
+
 /* What a result's block must say of it. */
 struct ic_exif_facts {
     uint32_t width, height;

@@ -1,7 +1,11 @@
-/* What an image is: its header, and what a small decode shows: colours, placeholders. A worker's other kind of job.
+/* What an image is: its header, what it carries beside its pixels, and what a small decode shows: colours,
+ * placeholders. A worker's other kind of job.
  *
  * The pixels come through ic_run like any result's, so that shrinking, orientation and colour need no second way; their
  * format is IC_FORMAT_PIXELS. */
+#include "exif.h"
+#include "icc.h"
+#include "meta.h"
 #include "output.h"
 #include "placeholder.h"
 
@@ -71,6 +75,22 @@ static bool facts_take(void *ctx, int index, const struct ic_result *r, const st
     return true;
 }
 
+static enum ic_code facts_read(struct facts *f, struct ic_bytes in)
+{
+    struct ic_meta m;
+    enum ic_code rc = ic_probe(in, &f->out->info, f->e);
+
+    if (rc != IC_OK)
+        return rc;
+    rc = ic_meta_read(&m, &f->g->mem, f->out->info.format, in, f->e);
+    if (rc == IC_OK && !m.profile_ours)
+        ic_icc_name(m.profile, f->out->profile, sizeof f->out->profile);
+    if (rc == IC_OK)
+        ic_exif_shot(m.exif, &f->out->shot);
+    ic_meta_free(&m);
+    return rc;
+}
+
 enum ic_code ic_inspect(struct ic_engine *g, struct ic_bytes in, struct ic_facts *out, struct ic_error *e)
 {
     struct ic_facts facts;
@@ -88,7 +108,7 @@ enum ic_code ic_inspect(struct ic_engine *g, struct ic_bytes in, struct ic_facts
     if (rc == IC_OK)
         rc = f.rc;
     if (rc == IC_OK)
-        rc = ic_probe(in, &facts.info, e);
+        rc = facts_read(&f, in);
     if (rc == IC_OK)
         *out = facts;
     return rc;

@@ -30,6 +30,9 @@ enum ic_code ic_icc_get(struct ic_icc_cache *c, struct ic_bytes profile, enum ic
 /* Whether the profile's header says that it is one of such pixels. */
 bool ic_icc_describes(struct ic_bytes profile, enum ic_icc_pixels pixels);
 
+/* Its name as sound UTF-8, "" where it has none; all of out is written. */
+void ic_icc_name(struct ic_bytes profile, char *out, size_t size);
+
 /* n pixels in place, a plane a channel: 1 or 3; of CMYK 4, as Adobe stores it (0 is full ink), to RGB in the first 3.
  */
 void ic_icc_row(const struct ic_icc *t, uint8_t *const *p, size_t n);

@@ -413,6 +413,16 @@ struct ic_swatch {
     uint32_t share; /* of the visible pixels, in millionths */
 };
 
+/* How a picture was taken, as its EXIF tells: "" and 0 are what it does not. Texts are cut to what has room. */
+struct ic_shot {
+    char make[64], model[64], lens[96], artist[128], copyright[256];
+    char taken[32];                          /* ISO 8601: 2024-05-06T07:08:09, +02:00 behind it where that is known */
+    double exposure, f_number, focal_length; /* s; -; mm */
+    uint32_t iso;
+    bool placed; /* the following are told */
+    double latitude, longitude;
+};
+
 /* What one image is, beyond its header. Plain data, copied as bytes between processes of the same binary. */
 struct ic_facts {
     struct ic_info info;
@@ -423,6 +433,8 @@ struct ic_facts {
     char blurhash[32];                    /* of 4 x 3 components, 3 x 4 for an upright picture; on white */
     uint8_t thumbhash[25];
     uint8_t thumbhash_n;
+    char profile[128]; /* the name of its colour profile; "": it has none */
+    struct ic_shot shot;
     double decode_ms, look_ms;
 };
 

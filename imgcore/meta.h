@@ -14,6 +14,7 @@ struct ic_meta {
     struct ic_mem *mem; /* borrowed */
     struct ic_bytes profile, exif, xmp, iptc;
     bool profile_broken; /* there was one, but no use can be made of it */
+    bool profile_ours;   /* the file has none, but tells what its colours mean in another way */
     uint8_t *made[2];    /* owned: what had to be put together or inflated, of profile and xmp */
 };
 

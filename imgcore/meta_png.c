@@ -118,6 +118,7 @@ static enum ic_code make_profile(struct png_walk *w, struct ic_error *e)
     enum ic_code rc = ic_icc_of_primaries(w->m->mem, &w->colour, w->grey, &w->m->made[IC_META_PROFILE], &out->n, e);
 
     out->p = w->m->made[IC_META_PROFILE];
+    w->m->profile_ours = true;
     return rc;
 }
 

@@ -51,6 +51,16 @@ bool tiff_entry(const struct tiff *t, size_t directory, uint32_t i, struct tiff_
     return out->at <= t->b.n && out->n <= t->b.n - out->at;
 }
 
+bool tiff_find(const struct tiff *t, size_t directory, uint16_t tag, struct tiff_entry *out)
+{
+    uint32_t n = tiff_entries(t, directory);
+
+    for (uint32_t i = 0; i < n; i++)
+        if (tiff_entry(t, directory, i, out) && out->tag == tag)
+            return true;
+    return false;
+}
+
 uint32_t tiff_value(const struct tiff *t, const struct tiff_entry *e)
 {
     if (e->count == 0)

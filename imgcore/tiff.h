@@ -12,6 +12,7 @@
 #define TIFF_ASCII      2
 #define TIFF_SHORT      3
 #define TIFF_LONG       4
+#define TIFF_RATIONAL   5
 
 struct tiff {
     struct ic_bytes b;
@@ -36,6 +37,9 @@ uint32_t tiff_entries(const struct tiff *t, size_t at);
 /* The i-th entry of a directory, i below what tiff_entries said. False: its type is unknown or its value lies outside.
  */
 bool tiff_entry(const struct tiff *t, size_t directory, uint32_t i, struct tiff_entry *out);
+
+/* The first entry of a directory with this tag that is in view. */
+bool tiff_find(const struct tiff *t, size_t directory, uint16_t tag, struct tiff_entry *out);
 
 /* The value of a SHORT or LONG (some writers store one as the other); 0 of any other type. */
 uint32_t tiff_value(const struct tiff *t, const struct tiff_entry *e);

@@ -15,7 +15,7 @@ build=(gcc libc6-dev make pkg-config binutils libfcgi-dev libjpeg62-turbo-dev li
 run=(nginx curl mate-backgrounds fonts-dejavu-core)
 tests=(check groff-base apache2 lighttpd caddy systemd python3 python3-numpy python3-pytest python3-pil
     python3-selenium chromium chromium-driver libjpeg-turbo-progs webp prometheus valgrind
-    fonts-dejavu-core fonts-noto-core pngquant)
+    fonts-dejavu-core fonts-noto-core pngquant libimage-exiftool-perl)
 bench=(libvips-dev python3 python3-numpy python3-pil libjpeg-turbo-progs mate-backgrounds)
 dev=(clang libclang-rt-dev clang-format shellcheck)
 qemu=(qemu-user gcc-aarch64-linux-gnu)

@@ -19,6 +19,29 @@ static void require(int ok)
         abort();
 }
 
+/* Ended, and nothing behind the end. */
+static void check_text(const char *text, size_t size)
+{
+    size_t n = strnlen(text, size);
+
+    require(n < size);
+    for (; n < size; n++)
+        require(text[n] == '\0');
+}
+
+static void check_shot(struct ic_bytes in)
+{
+    struct ic_shot s;
+
+    ic_exif_shot(in, &s);
+    check_text(s.make, sizeof s.make);
+    check_text(s.lens, sizeof s.lens);
+    check_text(s.taken, sizeof s.taken);
+    check_text(s.copyright, sizeof s.copyright);
+    require(s.exposure >= 0 && s.f_number >= 0 && s.focal_length >= 0);
+    require(!s.placed || (s.latitude >= -90 && s.latitude <= 90 && s.longitude >= -180 && s.longitude <= 180));
+}
+
 static void check_exif(struct ic_bytes in)
 {
     const struct ic_exif_facts f = { .width = 40, .height = 30, .orientation = 1, .srgb = true };
@@ -27,6 +50,7 @@ static void check_exif(struct ic_bytes in)
     size_t n = 0, again = 0;
 
     ic_exif_orientation(in);
+    check_shot(in);
     require(ic_exif_text(in, IC_EXIF_COPYRIGHT).n <= in.n);
     require(ic_exif_keep(&mem, in, &f, &once, &n, &e) == IC_OK && n <= IC_BLOCK_MAX);
     if (!n)
@@ -65,8 +89,11 @@ static void check_iptc(struct ic_bytes in)
 static void check_profile(struct ic_bytes in)
 {
     struct ic_icc_cache cache = { .mem = &mem };
+    char name[40];
     uint8_t px[4][4] = { { 0, 80, 160, 255 }, { 9, 9, 9, 9 }, { 255, 0, 255, 0 }, { 1, 2, 3, 4 } };
 
+    ic_icc_name(in, name, sizeof name);
+    check_text(name, sizeof name);
     for (int pixels = IC_ICC_GREY; pixels <= IC_ICC_CMYK; pixels++) {
         const struct ic_icc *icc = NULL;
         struct ic_error e;

@@ -6,8 +6,10 @@ import json
 import subprocess
 
 import pytest
-from PIL import Image, ImageStat
+from PIL import Image, ImageStat, PngImagePlugin
 
+import exif_blocks
+import profiles
 from client import http, multipart
 from conftest import BUILD
 from samples import PHOTO
@@ -110,6 +112,139 @@ def test_nothing_is_visible(info):
 
 def test_a_line(info):
     assert info("line.png")["dominant"] == "#010203"
+
+
+EXIFTOOL = {"Make": "Kamerawerke Jena", "Model": "Fünfzig / 2", "LensModel": "50mm f/1.8", "ISO": 400,
+            "DateTimeOriginal": "2024:05:06 07:08:09", "ExposureTime": 0.004, "FNumber": 2.8, "FocalLength": 50,
+            "Artist": "Ann \"A.\" Example", "Copyright": "© 2024 Ann Example",
+            "GPSLatitude": 33.856784, "GPSLatitudeRef": "S", "GPSLongitude": 151.215297, "GPSLongitudeRef": "E"}
+NAMES = {"make": "Make", "model": "Model", "lens": "LensModel", "iso": "ISO", "exposure": "ExposureTime",
+         "f_number": "FNumber", "focal_length": "FocalLength", "artist": "Artist", "copyright": "Copyright"}
+
+
+def exiftool(path, tags):
+    """A copy of path whose EXIF exiftool has written; into WebP, which it can't write, Pillow puts it."""
+    to = path.with_name(f"shot{path.suffix}")
+    if path.suffix == ".webp":
+        with Image.open(path.with_name(exiftool(path.with_name("photo.jpg"), tags))) as shot, Image.open(path) as im:
+            im.save(to, exif=shot.info["exif"])
+        path.with_name("shot.jpg").unlink()
+        return to.name
+    words = [f"-EXIF:{tag}={value}" if "GPS" not in tag else f"-GPS:{tag}={value}" for tag, value in tags.items()]
+    subprocess.run(["exiftool", "-q", "-n", "-charset", "exif=utf8", *words, "-o", to, path], check=True, timeout=60)
+    return to.name
+
+
+@pytest.mark.parametrize("source", ["photo.jpg", "plain.png", "still.webp"])
+def test_exif_of_exiftool(server, info, source):
+    name = exiftool(server.root / source, EXIFTOOL)
+    got = info(name)
+    assert got["exif"] == {"taken": "2024-05-06T07:08:09", **{ours: EXIFTOOL[its] for ours, its in NAMES.items()}}
+    assert "gps" not in got and "33.8567" not in json.dumps(got)
+    place = info(f"{name}&gps=1")["gps"]
+    assert abs(place["latitude"] + 33.856784) < 1e-6 and abs(place["longitude"] - 151.215297) < 1e-6
+    assert "gps" not in info(f"{name}&gps=0")
+    done = subprocess.run([BUILD / "pixpool", "info", "--gps", server.root / name], capture_output=True, timeout=60)
+    assert json.loads(done.stdout) == info(f"{name}&gps=1")
+    (server.root / name).unlink()
+
+
+def test_nothing_told(info):
+    got = info("photo.jpg&gps=1")
+    assert got["icc"] is None and got["exif"] is None and got["gps"] is None
+
+
+@pytest.fixture
+def told(server):
+    """What is told of a small JPEG with this EXIF block."""
+    def get(block):
+        out = io.BytesIO()
+        Image.new("RGB", (16, 16)).save(out, "JPEG")
+        answer = http("POST", f"{server.url}/api/images/info?gps=1", exif_blocks.into_jpeg(out.getvalue(), block))
+        assert answer.status == 200, answer.body
+        return answer.json()
+    return get
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_exif_in_either_byte_order(told, order):
+    got = told(exif_blocks.exif(order))
+    assert got["exif"] == {"make": "Maker of cameras", "taken": "2024-05-06T07:08:09", "exposure": 0.004,
+                           "artist": "Ann Example", "copyright": "(c) 2024 Ann Example"}
+    assert got["gps"] is None  # half a place is none
+
+
+def block(first=(), camera=(), place=()):
+    t = exif_blocks.Tiff("<")
+    pointers = [(0x8769, exif_blocks.LONG, t.add(list(camera))), (0x8825, exif_blocks.LONG, t.add(list(place)))]
+    return t.first(t.add([*first, *pointers]))
+
+
+def where(latitude, longitude, signs=(b"N", b"W")):
+    text, three = exif_blocks.ASCII, exif_blocks.RATIONAL
+    return [(1, text, signs[0]), (2, three, latitude), (3, text, signs[1]), (4, three, longitude)]
+
+
+def test_places(told):
+    gps = lambda *a: told(block(place=where(*a)))["gps"]
+    assert gps([10, 1, 30, 1, 36, 1], [20, 1, 15, 1, 0, 0]) == {"latitude": 10.51, "longitude": -20.25}
+    assert gps([0, 1], [0, 1]) == {"latitude": 0, "longitude": 0}
+    assert gps([91, 1], [0, 1]) is None
+    assert gps([90, 1, 1, 1], [0, 1]) is None
+    assert gps([1, 0], [0, 1]) is None
+    assert gps([1, 1], [180, 1], (b"N", b"?")) is None
+
+
+def test_hostile_exif(told):
+    """Texts of any length and bytes, dates that are none, fractions of nothing, directories that contain themselves."""
+    text, three = exif_blocks.ASCII, exif_blocks.RATIONAL
+    got = told(block([(0x010F, text, b"M" * 40000), (0x0110, text, b" \x01caf\xe9\n\"<b>"),
+                      (0x8298, text, "é".encode() * 9000)],
+                     [(0x829A, three, [1, 0]), (0x829D, three, [0, 5]), (0x9003, text, b"2024:05:06 07:08:0x")]))
+    assert got["exif"] == {"make": "M" * 63, "model": "café \"<b>", "copyright": "é" * 127}
+    t = exif_blocks.Tiff(">")
+    at = len(t.data)
+    assert t.add([(0x8769, exif_blocks.LONG, at), (0x8825, exif_blocks.LONG, at)]) == at
+    assert told(t.first(at))["exif"] is None
+    whole = exif_blocks.exif()
+    for cut in range(0, len(whole), 7):
+        told(whole[:cut])
+
+
+def in_languages(*texts):
+    """A description of ICC version 4."""
+    data, rows, at = b"", b"", 16 + 12 * len(texts)
+    for language, text in texts:
+        text = text.encode("utf-16-be")
+        rows += language + len(text).to_bytes(4, "big") + (at + len(data)).to_bytes(4, "big")
+        data += text
+    return b"mluc\0\0\0\0" + len(texts).to_bytes(4, "big") + (12).to_bytes(4, "big") + rows + data
+
+
+def named(description):
+    return profiles.profile(b"RGB ", {b"desc": description})
+
+
+@pytest.mark.parametrize("description, name", [
+    (profiles.tag_text("Display P3"), "Display P3"),
+    (in_languages((b"deDE", "Anzeige"), (b"enUS", "Screen 𝄞 é")), "Screen 𝄞 é"),
+    (in_languages((b"jaJP", "画面")), "画面"),
+    (profiles.tag_text("x" * 5000), "x" * 127),
+    (in_languages((b"enUS", "画" * 400)), "画" * 42),
+    (b"desc\0\0\0\0\xff\xff\xff\xffname", None),
+    (in_languages((b"enUS", "name"))[:30], None),
+    (b"text\0\0\0\0no description", None)])
+def test_profile_name(server, info, description, name):
+    for suffix in ("png", "jpg", "webp"):
+        Image.new("RGB", (20, 20)).save(server.root / f"named.{suffix}", icc_profile=named(description))
+        assert info(f"named.{suffix}")["icc"] == name
+
+
+def test_a_profile_of_our_own_is_not_named(server, info):
+    chunks = PngImagePlugin.PngInfo()
+    chunks.add(b"gAMA", (100000).to_bytes(4, "big"))
+    Image.new("RGB", (20, 20)).save(server.root / "gamma.png", pnginfo=chunks)
+    assert info("gamma.png")["icc"] is None
 
 
 def test_etag_and_cache(server):

@@ -1,11 +1,15 @@
 """max_bytes: the quality goes down until the result fits, and where it can't, the answer says so."""
 
 import io
+import json
+import zipfile
+from email import policy
+from email.parser import BytesParser
 
 import pytest
 from PIL import Image, ImageChops, ImageStat
 
-from client import http
+from client import http, multipart
 from samples import scene
 
 SOURCE = "busy.jpg?w=300"
@@ -72,3 +76,35 @@ def test_quality_is_the_upper_bound(get):
 def test_out_of_range(get):
     answer = get("max_bytes=1023")
     assert answer.status == 400 and answer.json()["option"] == "max_bytes"
+
+
+MANY = {"outputs": [{"name": "busy", "w": 600, "max_bytes": 1024}, {"name": "fits", "w": 30, "max_bytes": 100000}]}
+
+
+def many(pixpool, accept, query=""):
+    data, kind = multipart([("operations", json.dumps(MANY)), ("file", (pixpool.root / "busy.jpg").read_bytes(),
+                                                               "busy.jpg", "image/jpeg")])
+    answer = http("POST", f"{pixpool.url}/api/images/renditions{query}", data, {"Content-Type": kind, "Accept": accept})
+    assert answer.status == 200, answer.body
+    return answer
+
+
+@pytest.mark.parametrize("accept", ["multipart/mixed", "multipart/form-data"])
+def test_several_results_as_parts(pixpool, get, accept):
+    answer = many(pixpool, accept)
+    head = f"Content-Type: {answer.headers['Content-Type']}\r\n\r\n".encode()
+    busy, fits, manifest = BytesParser(policy=policy.HTTP).parsebytes(head + answer.body).iter_parts()
+    assert busy["X-Max-Bytes"] == "exceeded" and len(busy.get_payload(decode=True)) > 1024
+    assert "X-Max-Bytes" not in fits
+    assert [i.get("max_bytes") for i in json.loads(manifest.get_payload(decode=True))["items"]] == ["exceeded", None]
+
+
+def test_several_results_as_lines(pixpool, get):
+    busy, fits, _ = map(json.loads, many(pixpool, "application/x-ndjson").body.splitlines())
+    assert busy["max_bytes"] == "exceeded" and "max_bytes" not in fits
+
+
+def test_several_results_as_an_archive(pixpool, get):
+    with zipfile.ZipFile(io.BytesIO(many(pixpool, "application/zip").body)) as z:
+        items = json.loads(z.read("manifest.json"))["items"]
+    assert [i.get("max_bytes") for i in items] == ["exceeded", None]
