@@ -1,8 +1,8 @@
 /* Fuzzes the header probe, which reads what anybody sends, in the gateway.
  *
- * clang -fsanitize=fuzzer,address,undefined with imgcore's probe*.c, exif.c, tiff.c and error.c; no library is needed. What the
- * probe says must be in range, and must not change when the same bytes are seen from another place or a shorter head
- * had asked for more. */
+ * clang -fsanitize=fuzzer,address,undefined with imgcore's probe*.c, exif.c, tiff.c and error.c; no library is needed.
+ * What the probe says must be in range, and must not change when the same bytes are seen from another place or a
+ * shorter head had asked for more. */
 #include <stdlib.h>
 #include <string.h>
 

@@ -30,4 +30,4 @@
 { clear, 10, 10,
   "LWTSUA~qfQ~q~qt7fQt7fQfQfQfQ",
   "00088205000000000000000000000000000000000000000000" },
-/* clang-format on */
+    /* clang-format on */

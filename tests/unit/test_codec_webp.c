@@ -122,7 +122,9 @@ static void check_truncated(struct blob b, size_t cut)
         q = &whole.shape.plane[i];
         row = (size_t)q->width * (size_t)q->channels;
         for (size_t k = (q->height - 1) * row; k < q->height * row; k++)
-            ck_assert_uint_eq(half.p[i][k], half.shape.layout == IC_YCBCR ? i ? 128 : 126 : k % 4 == 3 && q->channels == 4 ? 255 : 128);
+            ck_assert_uint_eq(half.p[i][k], half.shape.layout == IC_YCBCR    ? i ? 128 : 126
+                                            : k % 4 == 3 && q->channels == 4 ? 255
+                                                                             : 128);
     }
     pulled_free(&whole);
     pulled_free(&half);
