@@ -7,6 +7,7 @@ import io
 import os
 import re
 import resource
+import shutil
 import socket
 import stat
 import subprocess
@@ -23,9 +24,9 @@ CLEAN = {k: v for k, v in os.environ.items() if not k.startswith("PIXPOOL_")}
 TIMING = re.compile(r"cpu_s=\d+\.\d{6} wall_s=\d+\.\d{6} bytes=(\d+)")
 
 
-def run(*args, stdin=b"", env=None, **more):
+def run(*args, stdin=b"", env=None, program=BIN, **more):
     """The program's end: .returncode, .stdout (bytes) and .err (text)."""
-    p = subprocess.run([str(a) for a in (BIN, *args)], input=stdin, capture_output=True, timeout=60,
+    p = subprocess.run([str(a) for a in (program, *args)], input=stdin, capture_output=True, timeout=60,
                        env={**CLEAN, **(env or {})}, **more)
     p.err = p.stderr.decode()
     assert p.returncode in (0, 1, 2), f"{args}: {p.returncode}\n{p.err}"
@@ -464,6 +465,9 @@ def test_check_counts_descriptors(sound):
     assert len(problems) == 1 and f"{few} descriptors are allowed" in problems[0]
 
 
+NOBODY = 65534
+
+
 def as_nobody(*limits):
     """What to run in the child: gives root up, for whom permissions and limits on processes mean nothing."""
     def drop():
@@ -471,30 +475,34 @@ def as_nobody(*limits):
             resource.setrlimit(limit, (value, value))
         if os.geteuid() == 0:
             os.setgroups([])
-            os.setgid(65534)
-            os.setuid(65534)
+            os.setgid(NOBODY)
+            os.setuid(NOBODY)
     return drop
 
 
 @pytest.fixture
-def nobodys(sound, tmp_path_factory):
-    """The same where a user without rights can use them."""
+def nobodys(sound):
+    """Keys, and the program, where a user without rights can use them: the checkout may lie in a private folder."""
     with tempfile.TemporaryDirectory(prefix="pixpool-") as dir:
         os.chmod(dir, 0o777)
         images = Path(dir) / "images"
         images.mkdir()
-        yield {**sound, "listen": f"unix:{dir}/p.sock", "image_root": images}
+        yield {**sound, "listen": f"unix:{dir}/p.sock", "image_root": images}, shutil.copy(BIN, dir)
 
 
 def test_check_as_another_user(nobodys):
-    assert check(nobodys, preexec_fn=as_nobody()) == []
-    nobodys["image_root"].chmod(0o700)
-    problems = check(nobodys, preexec_fn=as_nobody())
-    assert len(problems) == 1 and "Permission denied for user 65534: chown or chmod" in problems[0]
+    keys, program = nobodys
+    assert check(keys, program=program, preexec_fn=as_nobody()) == []
+    keys["image_root"].chmod(0)
+    problems = check(keys, program=program, preexec_fn=as_nobody())
+    keys["image_root"].chmod(0o700)
+    who = os.geteuid() or NOBODY
+    assert len(problems) == 1 and f"Permission denied for user {who}: chown or chmod" in problems[0]
 
 
 def test_check_counts_processes(nobodys):
-    problems = check(nobodys, preexec_fn=as_nobody((resource.RLIMIT_NPROC, 20)))
+    keys, program = nobodys
+    problems = check(keys, program=program, preexec_fn=as_nobody((resource.RLIMIT_NPROC, 20)))
     assert len(problems) == 1 and "20 processes and threads are allowed" in problems[0] and "ulimit -Hu" in problems[0]
 
 
