@@ -86,13 +86,14 @@ bool file_read(const char *path, size_t max, uint8_t **data, size_t *n, char *wh
     return ok;
 }
 
-static bool write_all(int fd, const uint8_t *p, size_t n)
+bool file_write_all(int fd, const void *data, size_t n)
 {
+    const char *p = data;
     while (n > 0) {
         ssize_t put = write(fd, p, n);
         if (put < 0 && errno == EINTR)
             continue;
-        if (put < 0)
+        if (put <= 0)
             return false;
         p += put;
         n -= (size_t)put;
@@ -119,7 +120,7 @@ static bool write_renamed(const char *path, const uint8_t *data, size_t n)
     int fd = mkostemp(tmp, O_CLOEXEC);
     if (fd < 0)
         return false;
-    bool ok = write_all(fd, data, n) && give_mode(fd);
+    bool ok = file_write_all(fd, data, n) && give_mode(fd);
     ok = close(fd) == 0 && ok;
     ok = ok && rename(tmp, path) == 0;
     int saved = errno;
@@ -135,7 +136,7 @@ static bool write_direct(const char *path, const uint8_t *data, size_t n)
 
     if (fd < 0)
         return false;
-    bool ok = write_all(fd, data, n);
+    bool ok = file_write_all(fd, data, n);
     return close(fd) == 0 && ok;
 }
 
@@ -145,7 +146,7 @@ bool file_write(const char *path, const uint8_t *data, size_t n, char *why, size
     bool ok;
 
     if (strcmp(path, "-") == 0)
-        ok = write_all(STDOUT_FILENO, data, n);
+        ok = file_write_all(STDOUT_FILENO, data, n);
     else if (stat(path, &st) == 0 && !S_ISREG(st.st_mode))
         ok = write_direct(path, data, n);
     else

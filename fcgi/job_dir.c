@@ -11,6 +11,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "file.h"
+
 int job_spool_open(const char *spool_dir)
 {
     int fd = open(spool_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -52,20 +54,6 @@ bool job_dir_has(int dir, const char *file)
     return faccessat(dir, file, F_OK, 0) == 0;
 }
 
-static bool write_all(int fd, const char *p, size_t n)
-{
-    while (n > 0) {
-        ssize_t put = write(fd, p, n);
-        if (put < 0 && errno == EINTR)
-            continue;
-        if (put <= 0)
-            return false;
-        p += put;
-        n -= (size_t)put;
-    }
-    return true;
-}
-
 bool job_dir_mark(int dir, const char *file, const char *text)
 {
     char tmp[JOB_FILE];
@@ -73,7 +61,7 @@ bool job_dir_mark(int dir, const char *file, const char *text)
     int fd = openat(dir, tmp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
     if (fd < 0)
         return false;
-    bool ok = write_all(fd, text, strlen(text));
+    bool ok = file_write_all(fd, text, strlen(text));
     ok = close(fd) == 0 && ok && renameat(dir, tmp, dir, file) == 0;
     if (!ok)
         unlinkat(dir, tmp, 0);
@@ -174,7 +162,7 @@ static void mend(int fd)
     struct stat st;
     char last = '\n';
     if (fstat(fd, &st) == 0 && st.st_size > 0 && pread(fd, &last, 1, st.st_size - 1) == 1 && last != '\n')
-        write_all(fd, "\n", 1);
+        file_write_all(fd, "\n", 1);
 }
 
 bool job_results_append(int dir, const char *lines, size_t n)
@@ -183,7 +171,7 @@ bool job_results_append(int dir, const char *lines, size_t n)
     if (fd < 0)
         return false;
     mend(fd);
-    bool ok = write_all(fd, lines, n);
+    bool ok = file_write_all(fd, lines, n);
     return close(fd) == 0 && ok;
 }
 

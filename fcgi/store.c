@@ -10,6 +10,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "file.h"
+
 #define HASH 16
 
 static void make_id(struct store *s, const struct order *o, struct ic_bytes source)
@@ -65,20 +67,6 @@ void store_file_name(const char *output, enum ic_format f, char *out, size_t n)
     snprintf(out, n, "%s.%s", output, f == IC_FORMAT_JPEG ? "jpg" : ic_format_name(f));
 }
 
-static bool write_all(int fd, const uint8_t *p, size_t n)
-{
-    while (n > 0) {
-        ssize_t put = write(fd, p, n);
-        if (put < 0 && errno == EINTR)
-            continue;
-        if (put <= 0)
-            return false;
-        p += put;
-        n -= (size_t)put;
-    }
-    return true;
-}
-
 bool store_write(struct store *s, const char *name, const uint8_t *p, size_t n)
 {
     char tmp[160];
@@ -86,7 +74,7 @@ bool store_write(struct store *s, const char *name, const uint8_t *p, size_t n)
     int fd = openat(s->dir, tmp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
     if (fd < 0)
         return false;
-    bool ok = write_all(fd, p, n) && fchmod(fd, 0644) == 0; /* whatever the umask: a web server is to read it */
+    bool ok = file_write_all(fd, p, n) && fchmod(fd, 0644) == 0; /* whatever the umask: a web server is to read it */
     ok = close(fd) == 0 && ok;
     ok = ok && renameat(s->dir, tmp, s->dir, name) == 0;
     int saved = errno;

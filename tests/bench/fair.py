@@ -1,10 +1,9 @@
 """make bench-fair: what batches cost those who only want a thumbnail, and whether two batches share.
 
 One pixpool with two workers behind its private nginx. Thumbnails of a 24 MP photograph are asked for one after another,
-each under another URL, first alone, then while batches of such photographs run (two, or as many as
---batches says). Prints the percentiles of both, and
-when each batch was finished, and writes them as JSON. The client shares the machine's CPUs with what it measures: its own
-share is told.
+each under another URL, first alone, then while batches of such photographs run (two, or as many as --batches says).
+Prints the percentiles of both, and when each batch was finished, and writes them as JSON. The client shares the machine's
+CPUs with what it measures: its own share is told.
 """
 
 import argparse
