@@ -166,7 +166,8 @@ static void make_etag(struct img *g, const struct request *rq)
                                 .marks = marks_etag(&g->marks, &g->query, rq->gw->cfg, marks, sizeof marks),
                                 .versions = ic_versions(),
                                 .size = g->source.size,
-                                .mtime = g->source.mtime };
+                                .mtime = g->source.mtime,
+                                .ink = config_ink(rq->gw->cfg) };
     etag_make(&parts, g->etag);
 }
 

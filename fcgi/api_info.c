@@ -205,7 +205,8 @@ static void answer_get(struct info *f, struct request *rq, struct reply *a)
                                 .format = "",
                                 .versions = ic_versions(),
                                 .size = f->source.size,
-                                .mtime = f->source.mtime };
+                                .mtime = f->source.mtime,
+                                .ink = config_ink(c) };
     char etag[ETAG_SIZE];
     struct ic_error e = { 0 };
     etag_make(&parts, etag);

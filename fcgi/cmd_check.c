@@ -197,7 +197,7 @@ static void check_engine(const struct config *c)
 
     if (!g)
         check_tell("PROBLEM", "%s", why);
-    else if (*c->cmyk_profile)
+    else if (c->cmyk.bytes)
         check_tell("ok", "cmyk_profile %s", c->cmyk_profile);
     ic_engine_free(g);
 }

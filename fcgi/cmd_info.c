@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "cmd.h"
+#include "engine.h"
 #include "file.h"
 #include "info_json.h"
 
@@ -28,16 +29,27 @@ static bool take_word(struct info *f, int argc, char **argv, int *i)
     return true;
 }
 
-static enum cmd_status info_print(const struct info *f, const struct config *c, struct ic_bytes in)
+static struct ic_engine *info_engine(struct config *c)
 {
-    struct ic_limits limits = config_limits(c);
+    struct ic_engine *g = NULL;
+    char why[600];
+
+    ic_init();
+    if (!config_files_read(c, why, sizeof why) || !(g = engine_create(c, why, sizeof why)))
+        cmd_complain("%s", why);
+    return g;
+}
+
+static enum cmd_status info_print(const struct info *f, struct config *c, struct ic_bytes in)
+{
+    struct ic_engine *g = info_engine(c);
     struct ic_facts facts;
     struct ic_error e = { .text = "out of memory" };
     char *json = NULL;
 
-    ic_init();
-    struct ic_engine *g = ic_engine_create(&limits);
-    if (g && ic_inspect(g, in, &facts, &e) == IC_OK)
+    if (!g)
+        return CMD_FAILED;
+    if (ic_inspect(g, in, &facts, &e) == IC_OK)
         json = info_json(&facts, in.n, f->gps);
     ic_engine_free(g);
     if (json)
@@ -48,7 +60,7 @@ static enum cmd_status info_print(const struct info *f, const struct config *c, 
     return json ? CMD_OK : CMD_FAILED;
 }
 
-static enum cmd_status info_run(const struct info *f, const struct config *c)
+static enum cmd_status info_run(const struct info *f, struct config *c)
 {
     uint8_t *data;
     size_t n;

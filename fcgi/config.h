@@ -24,7 +24,7 @@ struct config_preset {
 #define CONFIG_FILE_HASH IC_MARK_HASH       /* bytes */
 #define CONFIG_FONT_MAX  ((size_t)64 << 20) /* bytes of a font's file */
 
-/* A file under a name: mark.NAME or font.NAME. */
+/* A file under a name, mark.NAME or font.NAME; or cmyk_profile's, which needs neither name nor path. */
 struct config_file {
     char name[CONFIG_FILE_NAME];
     char *path;     /* owned */
@@ -45,6 +45,7 @@ struct config {
     /* where images come from */
     char *image_root;
     char *cmyk_profile;        /* a file; "": none */
+    struct config_file cmyk;   /* what is in it */
     char *mark_root;           /* watermarks by path; "": there are none */
     struct config_file *marks; /* owned, as fonts */
     struct config_file *fonts; /* the first is the default */
@@ -111,11 +112,13 @@ void config_words(FILE *to);
 /* Options of a preset, or NULL. */
 const char *config_preset(const struct config *c, const char *name, size_t n);
 
-/* Reads what mark.NAME and font.NAME name, once. false: why names the key and the reason. */
+/* Reads what mark.NAME, font.NAME and cmyk_profile name, once. false: why names the key and the reason. */
 bool config_files_read(struct config *c, char *why, size_t why_n);
 /* Gives an engine the configured fonts, in their order. false: e says why not. */
 bool config_fonts_add(const struct config *c, struct ic_engine *g, struct ic_error *e);
 const struct config_file *config_file_find(const struct config_file *list, const char *name); /* or NULL */
+/* The hash of cmyk_profile's contents, CONFIG_FILE_HASH bytes; NULL: there is none. */
+const uint8_t *config_ink(const struct config *c);
 /* "a, b, c" as far as they fit, or "none". Returns out. */
 const char *config_file_names(const struct config_file *list, char *out, size_t n);
 

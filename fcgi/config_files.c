@@ -1,8 +1,9 @@
-/* Files under names: mark.NAME and font.NAME, which no row of the table can stand for. Called by config.c, and by those
- * who need what is in the files.
+/* Files under names: mark.NAME and font.NAME, which no row of the table can stand for; and the contents of these and of
+ * cmyk_profile. Called by config.c, and by those who need what is in the files.
  *
  * They are read once, by the process that starts all others, with its rights: the gateway has the bytes of marks, and
- * workers those of fonts, before their sandbox closes. */
+ * workers those of fonts and of the profile, before their sandbox closes. A worker that is born later works with the
+ * contents that ETags tell of, whatever became of the file. */
 #include <ctype.h>
 #include <sodium.h>
 #include <stdlib.h>
@@ -10,6 +11,8 @@
 
 #include "config_key.h"
 #include "file.h"
+
+#define PROFILE_MAX ((size_t)4 << 20)
 
 static const struct {
     const char *prefix, *noun;
@@ -148,13 +151,34 @@ static bool file_load(const struct config *c, size_t kind, struct config_file *f
     return false;
 }
 
+/* Whether it is one of inks is the engine's to say. */
+static bool cmyk_load(struct config *c, char *why, size_t why_n)
+{
+    struct config_file *f = &c->cmyk;
+    char reason[160];
+
+    if (!*c->cmyk_profile || f->bytes)
+        return true;
+    if (!file_read(c->cmyk_profile, PROFILE_MAX, &f->bytes, &f->n, reason, sizeof reason)) {
+        snprintf(why, why_n, "cmyk_profile %s: %s", c->cmyk_profile, reason);
+        return false;
+    }
+    crypto_generichash(f->hash, sizeof f->hash, f->bytes, f->n, NULL, 0);
+    return true;
+}
+
 bool config_files_read(struct config *c, char *why, size_t why_n)
 {
     for (size_t k = 0; k < KINDS; k++)
         for (struct config_file *f = *list_of(c, k); f; f = f->next)
             if (!file_load(c, k, f, why, why_n))
                 return false;
-    return true;
+    return cmyk_load(c, why, why_n);
+}
+
+const uint8_t *config_ink(const struct config *c)
+{
+    return c->cmyk.bytes ? c->cmyk.hash : NULL;
 }
 
 void config_files_print(FILE *to, const struct config *c)
@@ -176,6 +200,7 @@ const char *config_file_names(const struct config_file *list, char *out, size_t 
 
 void config_files_free(struct config *c)
 {
+    free(c->cmyk.bytes);
     for (size_t k = 0; k < KINDS; k++) {
         struct config_file **list = list_of(c, k);
 

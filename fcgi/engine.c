@@ -3,28 +3,15 @@
 #include "engine.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 
-#include "file.h"
-
-#define PROFILE_MAX (4u << 20)
-
-static bool lend_cmyk(struct ic_engine *g, const char *path, char *why, size_t n)
+static bool lend_cmyk(struct ic_engine *g, const struct config *c, char *why, size_t n)
 {
     struct ic_error e = { 0 };
-    uint8_t *data;
-    size_t size;
-    char text[160];
 
-    if (!file_read(path, PROFILE_MAX, &data, &size, text, sizeof text)) {
-        snprintf(why, n, "cmyk_profile %s: %s", path, text);
-        return false;
-    }
-    enum ic_code rc = ic_engine_cmyk(g, (struct ic_bytes){ data, size }, &e);
-    free(data);
-    if (rc != IC_OK)
-        snprintf(why, n, "cmyk_profile %s: %s", path, e.text);
-    return rc == IC_OK;
+    if (ic_engine_cmyk(g, (struct ic_bytes){ c->cmyk.bytes, c->cmyk.n }, &e) == IC_OK)
+        return true;
+    snprintf(why, n, "cmyk_profile %s: %s", c->cmyk_profile, e.text);
+    return false;
 }
 
 struct ic_engine *engine_create(const struct config *c, char *why, size_t n)
@@ -34,7 +21,7 @@ struct ic_engine *engine_create(const struct config *c, char *why, size_t n)
 
     if (!g)
         snprintf(why, n, "no memory for an engine");
-    if (!g || !*c->cmyk_profile || lend_cmyk(g, c->cmyk_profile, why, n))
+    if (!g || !c->cmyk.bytes || lend_cmyk(g, c, why, n))
         return g;
     ic_engine_free(g);
     return NULL;

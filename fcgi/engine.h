@@ -4,7 +4,7 @@
 
 #include "config.h"
 
-/* Reads the files that c names, so before a sandbox closes. NULL: why is a sentence. */
+/* c has its files read. NULL: why is a sentence. */
 struct ic_engine *engine_create(const struct config *c, char *why, size_t n);
 
 #endif

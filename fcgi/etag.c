@@ -34,6 +34,8 @@ void etag_make(const struct etag_parts *parts, char out[ETAG_SIZE])
     add_text(&h, parts->versions);
     add_text(&h, parts->marks);
     add(&h, numbers, sizeof numbers);
+    if (parts->ink)
+        add(&h, parts->ink, CONFIG_FILE_HASH);
     crypto_generichash_final(&h, hash, sizeof hash);
     sodium_bin2base64(text, sizeof text, hash, sizeof hash, sodium_base64_VARIANT_URLSAFE_NO_PADDING);
     snprintf(out, ETAG_SIZE, "\"%s\"", text);

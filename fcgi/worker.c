@@ -89,7 +89,7 @@ _Noreturn void worker_run(const struct config *c, int index, int socket, int mem
         _exit(1);
     }
     close(memfd);
-    s.engine = engine_create(c, why, sizeof why); /* reads a file, which the sandbox takes away */
+    s.engine = engine_create(c, why, sizeof why);
     if (!s.engine) {
         log_line(LOG_LV_ERROR, "event=start error=\"%s\"", why);
         _exit(1);

@@ -1,6 +1,7 @@
 """Colour profiles, judged by Pillow, which asks lcms2 itself; profiles are made by tests/profiles.py."""
 
 import io
+import os
 
 import profiles
 import pytest
@@ -252,3 +253,26 @@ def test_workers_have_the_configured_profile(tmp_path, start_pixpool):
     assert answer.status == 200 and "X-Image-Warning" not in answer.headers
     want = to_srgb(Image.open(p.root / "ink.jpg"), profiles.cmyk())
     assert worst(Image.open(io.BytesIO(answer.body)), want) <= 4
+
+
+def test_the_etag_holds_the_configured_profile(tmp_path, start_pixpool):
+    """The contents it had at the start, which workers that are born later work with, too."""
+    from client import http
+
+    ink = tmp_path / "ink.icc"
+    tags, other = [], profiles.table(b"CMYK", 4, lambda v: (100 - 100 * v[3], 0, 0))
+    for data in (None, profiles.cmyk(), other, profiles.cmyk()):
+        if data:
+            ink.write_bytes(data)
+        p = start_pixpool(workers=1, worker_jobs=1, **({"cmyk_profile": ink} if data else {}))
+        (p.root / "ink.jpg").write_bytes(saved(inks(), "jpg"))
+        os.utime(p.root / "ink.jpg", (10**9, 10**9))
+        urls = (f"{p.url}/img/ink.jpg?format=png&kernel=nearest", f"{p.url}/api/images/info?src=ink.jpg")
+        tags.append([http("GET", url).headers["ETag"] for url in urls])
+        if data == other:
+            ink.write_bytes(profiles.cmyk())
+            got = [http("GET", urls[0]) for _ in range(3)]
+            assert {a.headers["ETag"] for a in got} == {tags[-1][0]}
+            want = to_srgb(Image.open(p.root / "ink.jpg"), other)
+            assert all(worst(Image.open(io.BytesIO(a.body)), want) <= 4 for a in got)
+    assert tags[1] == tags[3] and all(len({t[i] for t in tags}) == 3 for i in (0, 1))
