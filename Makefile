@@ -73,7 +73,7 @@ $(BUILD)/tests/%: $(BUILD)/tests/%.o $(BUILD)/libfcgiapp.a $(BUILD)/libimgcore.a
 	$(call say,LINK)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS) $(shell pkg-config --libs check)
 
--include $(shell find $(BUILD) -type f -name '*.d' 2>/dev/null)
+-include $(foreach b,$(BUILD) $(BUILD)/test,$(wildcard $(b)/fcgi/*.d $(b)/imgcore/*.d $(b)/imgcore/kernels/*.d $(b)/tests/*/*.d))
 
 # The commands. Each installs what it needs first, then builds in a make of its own: what this one found out about the
 # machine's compiler may be from before.
@@ -200,6 +200,18 @@ man: ## the manual pages and bash's completion, in build/man
 	@$(BUILD)/pixpool --man 1 >$(BUILD)/man/pixpool.1
 	@$(BUILD)/pixpool --man 5 >$(BUILD)/man/pixpool.conf.5
 	@$(BUILD)/pixpool --completion >$(BUILD)/man/pixpool.bash
+
+# Installing: the paths that units name are these, files go to DESTDIR and then these.
+PREFIX ?= /usr/local
+SYSCONFDIR ?= $(if $(filter /usr,$(PREFIX)),/etc,$(PREFIX)/etc)
+UNITDIR ?= $(PREFIX)/lib/systemd/system
+installer = DESTDIR='$(DESTDIR)' PREFIX='$(PREFIX)' SYSCONFDIR='$(SYSCONFDIR)' UNITDIR='$(UNITDIR)' tools/install.sh
+
+.PHONY: install uninstall
+install: man ## build and install; PREFIX=/usr/local SYSCONFDIR=/usr/local/etc DESTDIR=
+	@$(installer) install
+uninstall: ## remove what install copied; a changed configuration stays
+	@$(installer) uninstall
 
 .PHONY: clean help
 clean: ## remove everything built
