@@ -9,8 +9,9 @@
 struct ic_analysis {
     unsigned done;      /* bits of enum ic_analyse; 0: nothing */
     struct ic_box area; /* what was looked at: all that rect leaves */
-    unsigned orient;    /* of the plan, as is threshold */
+    unsigned orient;    /* of the plan, as are the next */
     int threshold, gravity;
+    uint32_t page, frames;
     bool trimmed;
     struct ic_box trim;      /* what remains without the border; area where it is all border */
     struct ic_look look;     /* of that, or of area; rgba is NULL where it was not asked for */

@@ -76,7 +76,8 @@ enum ic_code ic_anim_add(struct ic_anim *a, const uint8_t *rgba, uint32_t durati
     return IC_OK;
 }
 
-enum ic_code ic_anim_finish(struct ic_anim *a, struct ic_buffer *out, struct ic_error *e)
+enum ic_code ic_anim_finish(struct ic_anim *a, const struct ic_attached *attached, bool alpha, struct ic_buffer *out,
+                            struct ic_error *e)
 {
     WebPData data;
     enum ic_code rc;
@@ -86,7 +87,7 @@ enum ic_code ic_anim_finish(struct ic_anim *a, struct ic_buffer *out, struct ic_
         return fail_encoder(a, e);
     rc = ic_buffer_append(out, data.bytes, data.size, e);
     WebPDataClear(&data);
-    return rc;
+    return rc == IC_OK ? webp_attach(out, attached, a->width, a->height, alpha, e) : rc;
 }
 
 void ic_anim_free(struct ic_anim *a)

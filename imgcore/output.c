@@ -204,7 +204,7 @@ static enum ic_code output_add_sink(struct ic_output *o, const struct ic_sink_op
     enum ic_code rc;
 
     o->bytes = (struct ic_buffer){ .mem = o->mem, .max = max_result };
-    rc = o->plan->max_bytes
+    rc = o->plan->max_bytes && o->codec->format != IC_FORMAT_PIXELS
              ? ic_fit_create(o->codec, &o->shape, so, o->plan->max_bytes, &o->exceeded, &o->bytes, &o->sink, e)
              : o->codec->create(&o->shape, so, &o->bytes, &o->sink, e);
     o->encode_ms += ic_now_ms() - start;

@@ -83,7 +83,7 @@ static double cost_encode_once(const struct ic_plan *p)
 /* Half of the encodes that max_bytes may cost, and each of them costs less than the first. */
 static double cost_encode(const struct ic_plan *p)
 {
-    return cost_encode_once(p) * (p->max_bytes ? 3 : 1);
+    return cost_encode_once(p) * (p->max_bytes && p->frames == 1 ? 3 : 1);
 }
 
 static double cost_resample(const struct ic_plan *p)
@@ -104,9 +104,10 @@ static double cost_analyse(const struct ic_plan *p)
 
     small.scale = 1;
     if (p->analyse & IC_ANALYSE_TRIM)
-        ms += cost_decode(p) + MS_TRIM * plan_megapixels(p->source.width, p->source.height);
+        ms += (p->page + p->frames) * cost_decode(p) +
+              p->frames * MS_TRIM * plan_megapixels(p->source.width, p->source.height);
     if (p->analyse & IC_ANALYSE_LOOK)
-        ms += MS_LOOK + cost_decode(&small);
+        ms += MS_LOOK + (p->page + 1) * cost_decode(&small);
     return ms;
 }
 
@@ -193,7 +194,7 @@ static uint64_t memory_sink(const struct ic_plan *p)
 
     /* libwebpmux's canvases, our frame twice, the encoder; what is encoded grows by the frame, half a byte a pixel. */
     if (p->frames > 1)
-        return pixels * (12 + 8 + 24) + pixels * p->frames / 2 + 1024 * KIB;
+        return pixels * (12 + 8 + 24) + pixels * p->frames / 2 * (p->max_bytes ? 2 : 1) + 1024 * KIB;
     uint64_t again = p->format == IC_FORMAT_PNG ? pixels * 9 + 18 * 1024 * KIB : 0;
 
     return memory_encoder(p) + (p->max_bytes ? pixels * 5 + again + 256 * KIB : 0);
@@ -210,5 +211,7 @@ void ic_plan_cost(struct ic_plan *p)
 
     p->memory = blocks + memory_source(p) + memory_ring(p) + memory_frame(p) + memory_sink(p) +
                 ic_plan_marks_memory(p) + weights + (p->analyse ? 1024 : 256) * KIB;
-    p->cost_ms = MS_BASE + cost_analyse(p) + (p->page + p->frames) * cost_decode(p) + p->frames * frame;
+    double pass = (p->page + p->frames) * cost_decode(p) + p->frames * frame;
+
+    p->cost_ms = MS_BASE + cost_analyse(p) + pass * (p->max_bytes && p->frames > 1 ? 3 : 1);
 }

@@ -151,7 +151,7 @@ static void fit_cover(struct plan_fit *f, double bw, double bh, const struct ic_
 {
     double w = f->crop.x1 - f->crop.x0, h = f->crop.y1 - f->crop.y0;
     struct ratio s = fit_ratio(w, h, bw, bh, true);
-    bool whole = s.num > s.den && !r->enlarge;
+    bool whole = s.num == s.den || (s.num > s.den && !r->enlarge);
     double cw = fmin(w, bw * s.den / s.num), ch = fmin(h, bh * s.den / s.num);
     struct keep x = { .halves = gravity_x(r->gravity), .whole = whole };
     struct keep y = { .halves = gravity_y(r->gravity), .whole = whole };

@@ -6,11 +6,11 @@
  * The loop is a pull: a few source rows, pushed through every output that still wants rows, and the source is closed as
  * soon as none does. A recipe that fails is emitted with its error and dropped; only the source's failure ends all. */
 #include "analyse.h"
-#include "anim.h"
 #include "cpu.h"
 #include "op_test.h"
 #include "output.h"
 #include "plan.h"
+#include "run_anim.h"
 #include "run_meta.h"
 
 #include <stdlib.h>
@@ -25,7 +25,7 @@ struct run_item {
     struct ic_plan plan;
     struct ic_output output;
     struct ic_origin origin;
-    struct ic_anim *anim; /* owned; NULL: a still image */
+    struct run_anim anim; /* of one that stays an animation */
     bool open;            /* not yet emitted */
     bool fed;             /* by the frame whose rows come now */
     double ms;            /* in ic_output_*, the encoder's share included */
@@ -108,7 +108,7 @@ static void run_done(struct run *r, int i)
     const struct ic_plan *p = &r->item[i].plan;
     struct ic_output *o = &r->item[i].output;
     struct ic_error e;
-    bool large = p->frames > 1 && r->recipes[i].max_bytes && o->bytes.n > (size_t)r->recipes[i].max_bytes;
+    bool large = p->frames > 1 && p->max_bytes && o->bytes.n > p->max_bytes;
     struct ic_result result = { .data = { o->bytes.p, o->bytes.n },
                                 .width = p->width,
                                 .height = p->height,
@@ -201,18 +201,18 @@ static enum ic_code run_open_source(struct run *r, struct ic_bytes in, struct ic
     return rc;
 }
 
-/* An animation carries neither profile nor metadata, so that its colours become sRGB in any case. */
+/* A frame of an animation is but pixels: what else the file gets comes when it ends. */
 static enum ic_code run_open_output(struct run *r, int i, struct ic_error *e)
 {
     struct run_item *it = &r->item[i];
-    enum ic_code rc = run_meta_origin(&r->meta, &it->plan, &it->origin, e);
+    enum ic_code rc;
 
-    if (rc != IC_OK)
-        return rc;
-    if (it->plan.frames == 1)
-        return ic_output_open(&it->output, r->g, &it->plan, &r->source->shape, &it->origin, e);
-    it->origin.attached.profile = (struct ic_bytes){ 0 };
-    return ic_output_open_to(&it->output, r->g, &it->plan, &ic_codec_pixels, &r->source->shape, &it->origin, e);
+    if (it->plan.frames > 1) {
+        it->origin = run_meta_colours(&r->meta, &it->plan);
+        return ic_output_open_to(&it->output, r->g, &it->plan, &ic_codec_pixels, &r->source->shape, &it->origin, e);
+    }
+    rc = run_meta_origin(&r->meta, &it->plan, &it->origin, e);
+    return rc == IC_OK ? ic_output_open(&it->output, r->g, &it->plan, &r->source->shape, &it->origin, e) : rc;
 }
 
 static bool run_wants_frame(const struct run *r, int i)
@@ -253,24 +253,12 @@ static enum ic_code run_open_halver(struct run *r, struct ic_error *e)
 
 /* Frames of results that stay animations. */
 
-/* The frame's pixels to the writer, which is made with the first. */
-static enum ic_code run_add_frame(struct run *r, int i, struct ic_error *e)
-{
-    struct run_item *it = &r->item[i];
-    const struct ic_plan *p = &it->plan;
-    const struct ic_animation *a = &r->source->animation;
-    struct ic_sink_opt o = { .quality = p->quality, .effort = p->effort, .lossless = p->lossless, .mem = &r->g->mem };
-    enum ic_code rc = it->anim ? IC_OK : ic_anim_create(p->width, p->height, a, &o, &it->anim, e);
-
-    return rc == IC_OK ? ic_anim_add(it->anim, it->output.bytes.p, a->duration_ms, e) : rc;
-}
-
 static void run_frame_done(struct run *r, int i)
 {
     struct run_item *it = &r->item[i];
     double start = ic_now_ms();
     struct ic_error e;
-    enum ic_code rc = run_add_frame(r, i, &e);
+    enum ic_code rc = run_anim_add(&it->anim, &it->plan, &r->source->animation, &it->output.bytes, &e);
 
     it->fed = false;
     run_close_item(r, i);
@@ -280,24 +268,40 @@ static void run_frame_done(struct run *r, int i)
         run_drop(r, i, &e);
 }
 
+/* Profile and metadata of an animation, as of a still image. */
+static enum ic_code run_end_anim(struct run *r, int i, bool *again, struct ic_error *e)
+{
+    struct run_item *it = &r->item[i];
+    struct ic_attached *a = &it->origin.attached;
+    enum ic_code rc = run_meta_origin(&r->meta, &it->plan, &it->origin, e);
+
+    if (!ic_icc_describes(a->profile, IC_ICC_RGB))
+        a->profile = (struct ic_bytes){ 0 };
+    return rc == IC_OK ? run_anim_end(&it->anim, &it->plan, a, &it->output.bytes, again, e) : rc;
+}
+
 /* After the last frame: what is still open is an animation, or wants a frame that a cut file does not have. */
-static void run_end_item(struct run *r, int i)
+static void run_end_item(struct run *r, int i, bool *again)
 {
     struct run_item *it = &r->item[i];
     double start = ic_now_ms();
     struct ic_error e;
+    bool more = false;
     enum ic_code rc;
 
     it->output = (struct ic_output){ .mem = &r->g->mem };
     it->output.bytes = (struct ic_buffer){ .mem = &r->g->mem, .max = r->g->limits.max_result };
-    rc = it->anim ? ic_anim_finish(it->anim, &it->output.bytes, &e)
-                  : ic_fail(&e, IC_E_CORRUPT, "the image ends before page %u", it->plan.page);
+    rc = run_end_anim(r, i, &more, &e);
     it->ms += ic_now_ms() - start;
-    it->output.encode_ms = it->encode_ms + ic_now_ms() - start;
-    if (rc == IC_OK)
-        run_done(r, i);
-    else
+    it->encode_ms += ic_now_ms() - start;
+    it->output.encode_ms = it->encode_ms;
+    if (rc != IC_OK)
         run_drop(r, i, &e);
+    else if (more)
+        run_close_item(r, i);
+    else
+        run_done(r, i);
+    *again = *again || more;
 }
 
 /* Rows. */
@@ -379,9 +383,32 @@ static enum ic_code run_frame(struct run *r, struct ic_error *e)
 
 /* The door. */
 
+/* All frames that are wanted, from the source's first. *again: some animation wants them once more. */
+static enum ic_code run_pass(struct run *r, struct ic_bytes in, bool *again, struct ic_error *e)
+{
+    enum ic_code rc = IC_OK;
+
+    *again = false;
+    r->frame = 0;
+    for (bool more = true; more && run_wants(r) && rc == IC_OK; r->frame++) {
+        rc = run_frame(r, e);
+        if (rc == IC_OK && run_wants(r))
+            rc = run_next(r, &more, e);
+    }
+    for (int i = 0; i < r->n && rc == IC_OK && !r->stopped; i++)
+        if (r->item[i].open)
+            run_end_item(r, i, again);
+    if (!*again)
+        return rc;
+    ic_source_close(r->source);
+    r->source = NULL;
+    return run_open_source(r, in, e);
+}
+
 static enum ic_code run_all(struct run *r, struct ic_bytes in, struct ic_error *e)
 {
     enum ic_code rc;
+    bool again = true;
 
     run_plan(r, in);
     if (!run_wants(r))
@@ -390,14 +417,8 @@ static enum ic_code run_all(struct run *r, struct ic_bytes in, struct ic_error *
         return rc;
     if ((rc = run_meta_open(&r->meta, r->g, r->info.format, in, r->source->shape.layout, e)) != IC_OK)
         return rc;
-    for (bool more = true; more && run_wants(r) && rc == IC_OK; r->frame++) {
-        rc = run_frame(r, e);
-        if (rc == IC_OK && run_wants(r))
-            rc = run_next(r, &more, e);
-    }
-    for (int i = 0; i < r->n && rc == IC_OK && !r->stopped; i++)
-        if (r->item[i].open)
-            run_end_item(r, i);
+    while (again && rc == IC_OK)
+        rc = run_pass(r, in, &again, e);
     return rc;
 }
 
@@ -407,7 +428,7 @@ static void run_close(struct run *r)
 
     for (int i = 0; i < r->n; i++) {
         run_close_item(r, i);
-        ic_anim_free(r->item[i].anim);
+        run_anim_free(&r->item[i].anim);
     }
     ic_halver_free(&r->halver);
     ic_source_close(r->source);

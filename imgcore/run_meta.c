@@ -125,11 +125,18 @@ static enum ic_code origin_rights(const struct run_meta *m, struct ic_origin *o,
     return rc;
 }
 
+struct ic_origin run_meta_colours(const struct run_meta *m, const struct ic_plan *p)
+{
+    struct ic_origin o = { .icc = m->icc };
+
+    if (p->keep_profile)
+        o.attached.profile = m->meta.profile;
+    return o;
+}
+
 enum ic_code run_meta_origin(const struct run_meta *m, const struct ic_plan *p, struct ic_origin *o, struct ic_error *e)
 {
-    *o = (struct ic_origin){ .icc = m->icc };
-    if (p->keep_profile)
-        o->attached.profile = m->meta.profile;
+    *o = run_meta_colours(m, p);
     if (p->metadata == IC_METADATA_KEEP)
         return origin_keep(m, p, o, e);
     return p->metadata == IC_METADATA_COPYRIGHT ? origin_rights(m, o, e) : IC_OK;

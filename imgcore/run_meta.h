@@ -14,7 +14,9 @@ struct run_meta {
 /* Reads what the file has, and finds the conversion of its colours. m is for run_meta_close() in any case. */
 enum ic_code run_meta_open(struct run_meta *m, struct ic_engine *g, enum ic_format format, struct ic_bytes in,
                            enum ic_layout layout, struct ic_error *e);
-/* What one output gets of it. o borrows from m, and is for run_meta_drop() in any case. IC_E_MEMORY. */
+/* What decides about one output's colours: conversion and profile. */
+struct ic_origin run_meta_colours(const struct run_meta *m, const struct ic_plan *p);
+/* What one output gets of it all. o borrows from m, and is for run_meta_drop() in any case. IC_E_MEMORY. */
 enum ic_code run_meta_origin(const struct run_meta *m, const struct ic_plan *p, struct ic_origin *o,
                              struct ic_error *e);
 void run_meta_drop(const struct run_meta *m, struct ic_origin *o); /* accepts a zeroed one */

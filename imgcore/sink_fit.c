@@ -1,9 +1,8 @@
-/* max_bytes: rows are kept, and encoded again with less quality until the result fits.
- *
- * A sink like any other from outside. JPEG and lossy WebP lower their quality: the first guess follows from how much
- * too large the result is, the rest is bisection. PNG has no quality, it gets a palette of ever fewer colours. Lossless
- * WebP is only tried harder. */
+/* max_bytes: rows are kept, and encoded again as squeeze.c says until the result fits. A sink like any other from
+ * outside. */
 #include "sink_fit.h"
+
+#include "squeeze.h"
 
 #include <math.h>
 #include <string.h>
@@ -11,17 +10,13 @@
 struct fit_sink {
     struct ic_sink base;
     const struct ic_codec *codec; /* borrowed */
-    struct ic_sink_opt opt;       /* of the next attempt */
-    size_t max_bytes;
+    struct ic_squeeze squeeze;
     bool *exceeded; /* borrowed */
     struct {
         uint8_t *p; /* owned */
         size_t stride;
         uint32_t rows;
     } plane[IC_PLANES];
-    struct ic_buffer best; /* the best that fits, or the smallest */
-    int encodes;
-    int low, high; /* qualities: the best that fits, 0 for none; the least that does not */
 };
 
 /* Keeping. */
@@ -71,82 +66,14 @@ static enum ic_code fit_feed(const struct fit_sink *s, struct ic_sink *to, struc
 static enum ic_code fit_encode(struct fit_sink *s, struct ic_buffer *out, struct ic_error *e)
 {
     struct ic_sink *sink = NULL;
-    enum ic_code rc = s->codec->create(&s->base.shape, &s->opt, out, &sink, e);
+    enum ic_code rc = s->codec->create(&s->base.shape, &s->squeeze.opt, out, &sink, e);
 
-    s->encodes++;
     if (rc == IC_OK)
         rc = fit_feed(s, sink, e);
     if (rc == IC_OK)
         rc = ic_sink_finish(sink, e);
     ic_sink_free(sink);
     return rc;
-}
-
-/* Takes over what was encoded where it is better than what there is. */
-static void fit_judge(struct fit_sink *s, struct ic_buffer *now)
-{
-    bool fits = now->n <= s->max_bytes, had = s->best.n && s->best.n <= s->max_bytes;
-    bool better = fits ? !had || now->n > s->best.n : !had && (!s->best.n || now->n < s->best.n);
-
-    if (fits)
-        s->low = s->opt.quality;
-    else
-        s->high = s->opt.quality;
-    if (better) {
-        ic_buffer_free(&s->best);
-        s->best = *now;
-    } else {
-        ic_buffer_free(now);
-    }
-}
-
-static bool fit_fits(const struct fit_sink *s)
-{
-    return s->best.n <= s->max_bytes;
-}
-
-/* Choosing what to try next. false: there is nothing. */
-
-/* At low quality bytes grow about as the quality's power 3/4; the last of all tries is the least there is. */
-static bool fit_lower_quality(struct fit_sink *s)
-{
-    int q = (s->low + s->high) / 2;
-
-    if (s->high - s->low <= 1)
-        return false;
-    if (s->encodes == 1)
-        q = (int)(s->high * pow((double)s->max_bytes / (double)s->best.n, 1.2));
-    if (!s->low && s->encodes == IC_FIT_ENCODES - 1)
-        q = 1;
-    s->opt.quality = q <= s->low ? s->low + 1 : q >= s->high ? s->high - 1 : q;
-    return true;
-}
-
-static bool fit_fewer_colours(struct fit_sink *s)
-{
-    int n = s->opt.palette ? s->opt.palette / 4 : 256;
-
-    if (fit_fits(s) || s->opt.palette == 2)
-        return false;
-    s->opt.palette = n < 2 ? 2 : n;
-    return true;
-}
-
-static bool fit_more_effort(struct fit_sink *s)
-{
-    if (fit_fits(s) || s->opt.effort == 9)
-        return false;
-    s->opt.effort = 9;
-    return true;
-}
-
-static bool fit_next(struct fit_sink *s)
-{
-    if (s->encodes >= IC_FIT_ENCODES || (s->encodes == 1 && fit_fits(s)))
-        return false;
-    if (s->codec->format == IC_FORMAT_PNG)
-        return fit_fewer_colours(s);
-    return s->opt.lossless ? fit_more_effort(s) : fit_lower_quality(s);
 }
 
 static enum ic_code fit_finish(struct ic_sink *base, struct ic_error *e)
@@ -163,12 +90,11 @@ static enum ic_code fit_finish(struct ic_sink *base, struct ic_error *e)
             ic_buffer_free(&now);
             return rc;
         }
-        fit_judge(s, &now);
-    } while (fit_next(s));
-    *s->exceeded = !fit_fits(s);
+        ic_squeeze_judge(&s->squeeze, &now);
+    } while (ic_squeeze_next(&s->squeeze));
+    *s->exceeded = !ic_squeeze_fits(&s->squeeze);
     ic_buffer_free(out);
-    *out = s->best;
-    s->best = (struct ic_buffer){ 0 };
+    *out = ic_squeeze_take(&s->squeeze);
     return IC_OK;
 }
 
@@ -179,10 +105,9 @@ static void fit_free(struct ic_sink *base)
     struct fit_sink *s = (struct fit_sink *)base;
 
     for (int i = 0; i < IC_PLANES; i++)
-        ic_free(s->opt.mem, s->plane[i].p);
-    if (s->best.mem)
-        ic_buffer_free(&s->best);
-    ic_free(s->opt.mem, s);
+        ic_free(s->squeeze.opt.mem, s->plane[i].p);
+    ic_squeeze_free(&s->squeeze);
+    ic_free(s->squeeze.opt.mem, s);
 }
 
 static const struct ic_sink_ops fit_ops = { fit_write, fit_finish, fit_free };
@@ -196,7 +121,7 @@ static bool fit_alloc(struct fit_sink *s)
         size_t size;
 
         s->plane[i].stride = ic_stride((size_t)p->width * (size_t)p->channels);
-        ok = ic_mul(s->plane[i].stride, p->height, &size) && (s->plane[i].p = ic_alloc(s->opt.mem, size));
+        ok = ic_mul(s->plane[i].stride, p->height, &size) && (s->plane[i].p = ic_alloc(s->squeeze.opt.mem, size));
     }
     return ok;
 }
@@ -211,8 +136,7 @@ enum ic_code ic_fit_create(const struct ic_codec *codec, const struct ic_planes 
         return ic_fail(e, IC_E_MEMORY, "no memory for an encoder");
     s->base = (struct ic_sink){ .ops = &fit_ops, .shape = *shape, .out = out };
     s->codec = codec;
-    s->opt = *o;
-    s->max_bytes = max_bytes;
+    s->squeeze = (struct ic_squeeze){ .format = codec->format, .opt = *o, .max_bytes = max_bytes };
     s->exceeded = exceeded;
     if (!fit_alloc(s)) {
         fit_free(&s->base);

@@ -4,8 +4,6 @@
 
 #include "codec.h"
 
-#define IC_FIT_ENCODES 6 /* at most */
-
 /* Like codec->create, which it calls for each attempt. *exceeded (borrowed while the sink lives): set when it finishes
  * with a result that is larger still, the smallest there was. */
 enum ic_code ic_fit_create(const struct ic_codec *codec, const struct ic_planes *shape, const struct ic_sink_opt *o,

@@ -219,8 +219,3 @@ def test_several_results_of_one_decode(server, tmp_path):
     assert len(frames_of((tmp_path / "a.webp").read_bytes())[0]) == 5
     assert worst(Image.open(tmp_path / "b.png").convert("RGBA"), want[2]) <= 3
     assert difference(Image.open(tmp_path / "c.jpg").convert("RGBA"), want[0]) < 4
-
-
-def test_max_bytes_is_told(get):
-    answer = get("ball.webp?max_bytes=1024")
-    assert answer.status == 200 and answer.headers["X-Max-Bytes"] == "exceeded"

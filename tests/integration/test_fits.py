@@ -74,6 +74,15 @@ def test_sizes_of_every_fit(tmp_path):
             assert got.size == fitted(size, box, fit, enlarge), (size, fit, enlarge, box)
 
 
+def test_crops_that_scale_nothing_copy_pixels(tmp_path):
+    """Also where the middle lies between two pixels, and where enlarging is allowed."""
+    im = scene((121, 80))
+    cases = ["w=40,h=80,fit=cover", "w=40,h=80,fit=cover,enlarge=1", "w=90,h=80,fit=cover,fpx=0.41"]
+    for options, got in zip(cases, process(im, cases, tmp_path)):
+        crops = [im.crop((x, 0, x + got.width, 80)) for x in range(122 - got.width)]
+        assert got.height == 80 and any(got.convert("RGB").tobytes() == crop.tobytes() for crop in crops), options
+
+
 def test_what_was_fitted_fits(tmp_path):
     """Once more with the same options, sizes stay."""
     for options in ("w=50", "h=33", "w=50,h=40", "w=40,h=40,fit=cover", "w=60,h=40,fit=pad", "w=30,h=70,fit=stretch", "w=90,h=20,fit=outside"):
