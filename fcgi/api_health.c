@@ -29,5 +29,5 @@ void api_readyz(struct request *rq, struct reply *a)
     if (dispatch_draining(g->dispatch))
         answer(rq, false, "draining: this instance is about to stop", a);
     else
-        answer(rq, g->cfg->workers == 0 || pool_state(g->pool).workers > 0, "no worker is alive", a);
+        answer(rq, g->cfg->workers == 0 || g->cfg->shared || pool_state(g->pool).workers > 0, "no worker is alive", a);
 }

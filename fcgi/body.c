@@ -256,6 +256,8 @@ bool request_stream_end(struct request *rq, struct reply *a)
 static bool input_is_here(const struct request *rq)
 {
     int waiting = 0;
+    if (rq->gw->cfg->shared) /* mod_fcgid has all of it, and reads no answer before it has written all */
+        return true;
     if (rq->content_length <= READ_AHEAD)
         return true; /* or nearly so: a server sends a small or empty body together with the header */
     return rq->content_length <= UNREAD_MAX && ioctl(rq->conn->fd, FIONREAD, &waiting) == 0 &&
@@ -265,7 +267,8 @@ static bool input_is_here(const struct request *rq)
 static void discard(struct request *rq)
 {
     char sink[READ_AHEAD];
-    for (int64_t left = rq->content_length; left > 0 && FCGX_HasSeenEOF(rq->fx.in) == 0;) {
+    for (int64_t left = rq->gw->cfg->shared ? INT64_MAX : rq->content_length;
+         left > 0 && FCGX_HasSeenEOF(rq->fx.in) == 0;) {
         int got = FCGX_GetStr(sink, (int)(left < READ_AHEAD ? left : READ_AHEAD), rq->fx.in);
         if (got <= 0)
             return;
@@ -292,10 +295,11 @@ bool request_read_small(struct request *rq)
  * the server might use for its next request at this very moment would lose that request. */
 void request_end_input(struct request *rq)
 {
-    bool begun = rq->log.bytes_in > 0 && rq->content_length > 0;
+    bool begun = rq->log.bytes_in > 0 && rq->content_length > 0 && !rq->gw->cfg->shared;
+    int64_t ms = rq->gw->cfg->shared ? rq->gw->cfg->body_timeout_ms : END_INPUT_MS;
     if (rq->body_done || begun || FCGX_GetError(rq->fx.in) != 0 || !input_is_here(rq))
         return;
-    dispatch_read_deadline(rq->gw->dispatch, rq->conn, clock_ms() + END_INPUT_MS);
+    dispatch_read_deadline(rq->gw->dispatch, rq->conn, clock_ms() + ms);
     discard(rq);
     rq->body_done = !surplus(rq) && ended(rq);
     dispatch_deadline(rq->gw->dispatch, rq->conn, 0);

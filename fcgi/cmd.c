@@ -59,8 +59,10 @@ enum cmd_status cmd_configure(struct config *c, const struct cmd_words *w)
     char err[512];
     const char *file = w->file ? w->file : getenv("PIXPOOL_CONFIG");
 
-    if (config_load(c, file && *file ? file : NULL, w->key, w->keys, err, sizeof err))
+    if (config_load(c, file && *file ? file : NULL, w->key, w->keys, err, sizeof err)) {
+        c->shared = w->shared;
         return CMD_OK;
+    }
     cmd_complain("%s", err);
     return err[0] == '-' ? CMD_USAGE : CMD_FAILED; /* it begins with the option that is to blame */
 }

@@ -11,6 +11,7 @@ struct cmd_words {
     const char *file; /* NULL: PIXPOOL_CONFIG, or none */
     char *key[256];   /* borrowed from argv, for config_load */
     int keys;
+    bool shared; /* pixpool fcgid */
 };
 
 /* Takes argv[*i] (and a value in argv[*i + 1]) where it begins with "--", and leaves *i on the last word it used.

@@ -16,6 +16,10 @@ const char *const cmd_options_text = "Written k=v,k=v here and k=v&k=v in a URL.
 
 const struct cmd_usage cmd_usages[] = {
     { "pixpool serve [--config FILE] [--key=value ...]", "Serve requests." },
+    { "pixpool fcgid [--config FILE] [--key=value ...]",
+      "Serve requests as one of the processes that Apache's mod_fcgid starts, which have workers and queue together. "
+      "The "
+      "same where pixpool is called as pixpool.fcgi; it reads pixpool.conf beside it then." },
     { "pixpool check [--config FILE] [--key=value ...]", "Say what would go wrong with it, and what to do." },
     { "pixpool upgrade [--config FILE] [--key=value ...]",
       "Make the running service the binary that is installed now; no request is lost." },

@@ -352,6 +352,8 @@ static bool load_arguments(struct config *c, char *const *argv, int n, char *err
 
 int config_threads(const struct config *c)
 {
+    if (c->shared) /* each process is sent one request at a time */
+        return 1;
     return (int)(c->threads > 0 ? c->threads : c->workers + c->queue + THREADS_ADD);
 }
 

@@ -55,7 +55,9 @@ struct config {
     int64_t threads;     /* accept threads; 0: as many as workers + queue need */
     int64_t worker_jobs; /* a worker is replaced after so many; 0: never */
     int64_t worker_nice;
-    int sandbox; /* enum config_sandbox */
+    int sandbox;     /* enum config_sandbox */
+    char *slot_file; /* "": in a private directory below /tmp */
+    bool shared;     /* no key: one of many processes, which have workers and queue together (slots.h) */
     /* bytes */
     int64_t memory_limit;  /* all of pixpool: workers, and bodies and results in flight */
     int64_t worker_memory; /* one job */

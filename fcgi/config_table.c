@@ -55,6 +55,9 @@ const struct config_key config_keys[] = {
       .help = "What workers give up before their first image. strict: files, sockets, other processes and every system "
               "call that codecs do not need; a worker that makes one ends, and the log names it. limits: memory, "
               "descriptors and privileges, other calls are only logged. off: nothing, for debugging." },
+    { "slot_file", CONFIG_STRING, OFF(slot_file), .def = "", .max = TEXT, .values = "a file, or empty",
+      .help = "pixpool fcgid: where all processes of this user find out how many of them work and wait. Empty: "
+              "/tmp/pixpool-UID/slots, UID being the number of the user." },
 
     { "memory_limit", CONFIG_BYTES, OFF(memory_limit), .def = "auto", .min = 32 * MEGA, .max = 16 * TERA,
       .automatic = true, .group = "Memory",

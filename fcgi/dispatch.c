@@ -202,7 +202,7 @@ static void take_signals(struct dispatch *d)
 static void tell_ready(struct dispatch *d)
 {
     if (!d->told)
-        d->told = send(d->spawner, "r", 1, MSG_DONTWAIT | MSG_NOSIGNAL) == 1;
+        d->told = ipc_send_word(d->spawner, IPC_READY, -1);
 }
 
 /* Without a spawner nobody replaces workers and nobody passes the socket on: finish what runs, and go. */
@@ -291,6 +291,8 @@ static void take_events(struct dispatch *d, const struct epoll_event *ev, int n)
 enum dispatch_end dispatch_run(struct dispatch *d)
 {
     struct epoll_event ev[EVENTS];
+    if (d->cfg->shared)
+        tell_ready(d); /* it has no worker until a request needs one */
     for (;;) {
         int n = epoll_wait(d->epoll, ev, EVENTS, timeout_of(expire(d)));
         take_events(d, ev, n);

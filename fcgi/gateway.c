@@ -95,7 +95,7 @@ static void threads_join(struct gateway *g, const pthread_t *threads, int n)
 static bool enough_threads(const struct config *c)
 {
     int64_t need = c->workers + c->queue + THREADS_MARGIN;
-    if (config_threads(c) >= need)
+    if (c->shared || config_threads(c) >= need)
         return true;
     log_line(LOG_LV_ERROR, "event=threads_few threads=%d need=%lld", config_threads(c), (long long)need);
     return false;
@@ -125,9 +125,10 @@ static int serve(struct gateway *g)
 
 static bool jobs_open(struct gateway *g)
 {
-    if (*g->cfg->spool_dir != '\0' && (g->jobs = jobs_create(g)) == NULL)
+    bool wanted = *g->cfg->spool_dir != '\0' && !g->cfg->shared; /* work without a request would hold no slot */
+    if (wanted && (g->jobs = jobs_create(g)) == NULL)
         log_line(LOG_LV_ERROR, "event=spool_failed error=%s", strerrorname_np(errno));
-    return *g->cfg->spool_dir == '\0' || g->jobs != NULL;
+    return !wanted || g->jobs != NULL;
 }
 
 int gateway_run(const struct config *c, int listen_fd, int spawner)
@@ -144,8 +145,11 @@ int gateway_run(const struct config *c, int listen_fd, int spawner)
         return status;
     if (FCGX_Init() == 0 && (g.pool = pool_create(c)) != NULL)
         g.dispatch = dispatch_create(c, g.pool, listen_fd, spawner);
+    if (g.pool != NULL)
+        pool_spawner(g.pool, spawner);
     if (g.dispatch != NULL)
-        g.runners = runners_create(c->workers > 0 ? (int)c->workers : 1, c->workers > 0 ? STACK : STACK_OWN);
+        g.runners =
+            runners_create(c->workers > 0 && !c->shared ? (int)c->workers : 1, c->workers > 0 ? STACK : STACK_OWN);
     if (g.runners != NULL && jobs_open(&g))
         status = serve(&g);
     else

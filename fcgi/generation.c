@@ -53,10 +53,11 @@ struct generation *generation_create(struct spawner *s, const struct config *c, 
     }
     g->c = c;
     g->own = own;
-    g->slot = slot;
+    g->place = slot;
     g->to_gateway = -1;
     g->kill_ms = INT64_MAX;
-    g->n = (int)c->workers;
+    g->n = c->shared ? 1 : (int)c->workers;
+    g->slot = -1;
     g->gateway = (struct life){ .who = "gateway", .tally = -1 };
     for (int k = 0; k < g->n; k++) {
         g->workers[k].tally = -1;
@@ -67,14 +68,22 @@ struct generation *generation_create(struct spawner *s, const struct config *c, 
     return g;
 }
 
+static void forget_wish(struct generation *g)
+{
+    if (g->slot >= 0)
+        close(g->slot);
+    g->slot = -1;
+}
+
 void generation_free(struct spawner *s, struct generation *g)
 {
     if (!g)
         return;
     if (g->to_gateway >= 0)
         close(g->to_gateway);
-    ledger_clear(g->slot);
-    s->all[g->slot] = NULL;
+    forget_wish(g);
+    ledger_clear(g->place);
+    s->all[g->place] = NULL;
     if (g->own)
         config_free(g->own);
     free(g->own);
@@ -119,27 +128,48 @@ _Noreturn static void be_gateway(const struct spawner *s, const struct generatio
 {
     be_child(parent, false);
     close_others(s->listen_fd, socket);
-    ledger_sit(g->slot);
+    ledger_sit(g->place);
     log_role("gateway");
     exit(s->run ? s->run(g->c, socket) : gateway_run(g->c, s->listen_fd, socket));
 }
 
-/* Its descriptors go to 3, 4 and 5, so that closing the rest is one call. */
-_Noreturn static void be_worker(const struct generation *g, pid_t parent, int number, const int fds[3])
+/* Its descriptors go to 3, 4 and 5, so that closing the rest is one call. The fourth, which may be -1, to 6, where it
+ * is only held. */
+_Noreturn static void be_worker(const struct generation *g, pid_t parent, int number, const int fds[4])
 {
     be_child(parent, true);
     stats_leave();
     ledger_leave();
-    int high[3];
-    for (int i = 0; i < 3; i++)
+    int high[4], n = fds[3] >= 0 ? 4 : 3;
+    for (int i = 0; i < n; i++)
         high[i] = fcntl(fds[i], F_DUPFD, 16); /* out of the way of each other's places */
-    for (int i = 0; i < 3; i++)
+    for (int i = 0; i < n; i++)
         dup2(high[i], 3 + i);
-    close_range(6, ~0u, 0);
+    close_range(3 + (unsigned)n, ~0u, 0);
     int null = open("/dev/null", O_RDWR | O_CLOEXEC);
     dup2(null, STDIN_FILENO); /* a terminal is nothing for a worker */
     close(null);
     worker_run(g->c, number, 3, 4, 5);
+}
+
+/* What the gateway says. */
+
+/* Without workers there is no socket on which it could say that it serves. */
+void generation_hear(struct generation *g)
+{
+    char word;
+    int fd;
+    if (g->gateway.pid && g->to_gateway < 0)
+        g->ready = true;
+    while (g->gateway.pid && g->to_gateway >= 0 && ipc_recv_word(g->to_gateway, &word, &fd)) {
+        if (word == IPC_WANT) {
+            forget_wish(g);
+            g->slot = fd;
+        } else if (fd >= 0) {
+            close(fd);
+        }
+        g->ready = g->ready || word == IPC_READY;
+    }
 }
 
 /* Births. */
@@ -197,11 +227,12 @@ static const char *fork_worker(struct generation *g, int k, const int pair[2], i
     fflush(NULL);
     pid_t parent = getpid(), pid = fork();
     if (pid == 0)
-        be_worker(g, parent, k + 1, (const int[3]){ pair[1], memfd, l->tally });
+        be_worker(g, parent, k + 1, (const int[4]){ pair[1], memfd, l->tally, g->slot });
     if (pid < 0)
         return "fork";
     l->pid = pid;
     l->born_ms = clock_ms();
+    forget_wish(g); /* it has what it shall hold */
     int pidfd = pidfd_open(pid, 0);
     if (pidfd < 0)
         return "pidfd";
@@ -254,6 +285,8 @@ static int workers_wanted(const struct spawner *s, const struct generation *g)
     int all = 0, mine = workers_alive(g);
     if (!g->gateway.pid || g->adopted) /* nobody to tell; or mailboxes of another size */
         return 0;
+    if (g->c->shared)
+        return g->slot >= 0 && mine == 0;
     if (g->retired || (s->stopping && g->n > 0))
         return mine == 0;
     for (int i = 0; i < SPAWNER_GENERATIONS; i++)
@@ -336,7 +369,8 @@ static void gateway_died(struct spawner *s, struct generation *g)
     if (g->to_gateway >= 0)
         close(g->to_gateway);
     g->to_gateway = -1;
-    ledger_clear(g->slot);
+    forget_wish(g);
+    ledger_clear(g->place);
     if (s->stopping)
         s->kill_ms = clock_ms() + SPAWNER_MARGIN_MS;
     else if (g->retired)
@@ -350,8 +384,9 @@ static void bury(struct spawner *s, struct generation *g, struct life *l, int st
     int64_t age_ms = clock_ms() - l->born_ms;
     uint64_t jobs = 0;
     if (l->tally >= 0 && read(l->tally, &jobs, sizeof jobs) < 0)
-        jobs = 0; /* EAGAIN: none */
-    obituary(l, status, age_ms, jobs);
+        jobs = 0;                                         /* EAGAIN: none */
+    if (status != 0 || !g->c->shared || l == &g->gateway) /* there one comes and goes with each request */
+        obituary(l, status, age_ms, jobs);
     if (l->tally >= 0)
         close(l->tally);
     l->tally = -1;

@@ -1,4 +1,5 @@
-/* Births on their way from the spawner to the gateway: one SEQPACKET message with three descriptors.
+/* Births on their way from the spawner to the gateway: one SEQPACKET message with three descriptors. And words on their
+ * way back: one byte, with a descriptor or none.
  *
  * A message is whole or not there, so there is no framing; the kernel closes descriptors of messages that nobody reads.
  * Descriptors are received before anything is checked and closed on every path that fails: a leak here would keep a
@@ -17,25 +18,35 @@ union ipc_control {
     struct cmsghdr align;
 };
 
-bool ipc_send_born(int to, const struct ipc_born *b, int socket, int pidfd, int memfd)
+static bool ipc_send(int to, const void *p, size_t size, const int *fds, int count)
 {
-    const int fds[BORN_FDS] = { socket, pidfd, memfd };
     union ipc_control control = { 0 };
-    struct iovec body = { .iov_base = (void *)b, .iov_len = sizeof *b };
-    struct msghdr m = {
-        .msg_iov = &body, .msg_iovlen = 1, .msg_control = control.space, .msg_controllen = sizeof control.space
-    };
-    struct cmsghdr *c = CMSG_FIRSTHDR(&m);
-    c->cmsg_level = SOL_SOCKET;
-    c->cmsg_type = SCM_RIGHTS;
-    c->cmsg_len = CMSG_LEN(sizeof fds);
-    memcpy(CMSG_DATA(c), fds, sizeof fds);
-
+    struct iovec body = { .iov_base = (void *)p, .iov_len = size };
+    struct msghdr m = { .msg_iov = &body, .msg_iovlen = 1 };
+    if (count > 0) {
+        m.msg_control = control.space;
+        m.msg_controllen = CMSG_SPACE((size_t)count * sizeof *fds);
+        struct cmsghdr *c = CMSG_FIRSTHDR(&m);
+        c->cmsg_level = SOL_SOCKET;
+        c->cmsg_type = SCM_RIGHTS;
+        c->cmsg_len = CMSG_LEN((size_t)count * sizeof *fds);
+        memcpy(CMSG_DATA(c), fds, (size_t)count * sizeof *fds);
+    }
     ssize_t n;
     do
         n = sendmsg(to, &m, MSG_NOSIGNAL | MSG_DONTWAIT);
     while (n < 0 && errno == EINTR);
-    return n == (ssize_t)sizeof *b;
+    return n == (ssize_t)size;
+}
+
+bool ipc_send_born(int to, const struct ipc_born *b, int socket, int pidfd, int memfd)
+{
+    return ipc_send(to, b, sizeof *b, (const int[BORN_FDS]){ socket, pidfd, memfd }, BORN_FDS);
+}
+
+bool ipc_send_word(int to, char word, int fd)
+{
+    return ipc_send(to, &word, 1, &fd, fd >= 0);
 }
 
 /* Takes the descriptors out of the message. There are never more than fds holds: the kernel drops those beyond
@@ -53,33 +64,50 @@ static int ipc_take_fds(struct msghdr *m, int fds[BORN_FDS])
     return n;
 }
 
-bool ipc_recv_born(int from, struct ipc_born *b, int *socket, int *pidfd, int *memfd)
+/* A whole message of this size with least to most descriptors. Their number; -1: none, and errno. */
+static int ipc_recv(int from, int flags, void *p, size_t size, int fds[BORN_FDS], int least, int most)
 {
     union ipc_control control;
-    struct ipc_born got;
-    struct iovec body = { .iov_base = &got, .iov_len = sizeof got };
+    struct iovec body = { .iov_base = p, .iov_len = size };
     struct msghdr m = { .msg_iov = &body,
                         .msg_iovlen = 1,
                         .msg_control = control.space,
-                        .msg_controllen = CMSG_LEN(BORN_FDS * sizeof(int)) };
+                        .msg_controllen = CMSG_LEN((size_t)most * sizeof *fds) };
     ssize_t n;
     do
-        n = recvmsg(from, &m, MSG_CMSG_CLOEXEC);
+        n = recvmsg(from, &m, MSG_CMSG_CLOEXEC | flags);
     while (n < 0 && errno == EINTR);
     if (n < 0)
-        return false;
-
-    int fds[BORN_FDS];
+        return -1;
     int count = ipc_take_fds(&m, fds);
-    if (n == (ssize_t)sizeof got && count == BORN_FDS && !(m.msg_flags & (MSG_TRUNC | MSG_CTRUNC))) {
-        *b = got;
-        *socket = fds[0];
-        *pidfd = fds[1];
-        *memfd = fds[2];
-        return true;
-    }
+    if (n == (ssize_t)size && count >= least && count <= most && !(m.msg_flags & (MSG_TRUNC | MSG_CTRUNC)))
+        return count;
     for (int i = 0; i < count; i++)
         close(fds[i]);
     errno = n == 0 && count == 0 ? 0 : EPROTO;
-    return false;
+    return -1;
+}
+
+bool ipc_recv_born(int from, struct ipc_born *b, int *socket, int *pidfd, int *memfd)
+{
+    struct ipc_born got;
+    int fds[BORN_FDS];
+    if (ipc_recv(from, 0, &got, sizeof got, fds, BORN_FDS, BORN_FDS) < 0)
+        return false;
+    *b = got;
+    *socket = fds[0];
+    *pidfd = fds[1];
+    *memfd = fds[2];
+    return true;
+}
+
+bool ipc_recv_word(int from, char *word, int *fd)
+{
+    char got;
+    int fds[BORN_FDS], count = ipc_recv(from, MSG_DONTWAIT, &got, 1, fds, 0, 1);
+    if (count < 0)
+        return false;
+    *word = got;
+    *fd = count > 0 ? fds[0] : -1;
+    return true;
 }

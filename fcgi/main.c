@@ -3,14 +3,19 @@
  *     serve    configuration -> kernels -> listening socket -> log -> spawner, which never comes back before the end
  *     process  cmd_process.c        info  cmd_info.c        check  cmd_check.c        sign  cmd_sign.c
  *     batch    cmd_batch.c          upgrade  cmd_upgrade.c
+ *     fcgid    the same as serve, for one of the many processes that mod_fcgid starts
  *
  * The socket is opened before the log, so that whoever starts pixpool by hand sees why it did not start. Without any
- * words, a listening standard input means serve: that is how mod_fcgid and spawn-fcgi start a program. */
+ * words, a listening standard input means serve: that is how spawn-fcgi starts a program. mod_fcgid does so too, but
+ * nothing tells the two apart, and a whole pixpool for each request would be wrong: fcgid has to be said, or be the end
+ * of the name by which pixpool is called (pixpool.fcgi). */
 #include <errno.h>
 #include <limits.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -81,6 +86,7 @@ static struct config *load_again(void *ctx, char *err, size_t n)
         return NULL;
     }
     if (config_load(c, file && *file ? file : NULL, words->key, words->keys, err, n)) {
+        c->shared = words->shared;
         if (options_ok(c, file, err, n))
             return c;
         config_free(c);
@@ -93,6 +99,10 @@ static int serve_configured(struct config *c, struct cmd_words *words)
 {
     char text[600];
 
+    if (c->shared && c->workers == 0) {
+        cmd_complain("workers = 0 is for debugging one process; fcgid needs at least 1, for all of them together");
+        return CMD_FAILED;
+    }
     if (!options_ok(c, words->file, text, sizeof text)) {
         cmd_complain("%s", text);
         return CMD_FAILED;
@@ -117,17 +127,66 @@ static int serve_configured(struct config *c, struct cmd_words *words)
     return status;
 }
 
-static int cmd_serve(int argc, char **argv)
+static int serve_words(struct cmd_words *words, int argc, char **argv)
 {
-    struct cmd_words words = { .keys = 0 };
     struct config c;
     enum cmd_status status;
 
-    if ((status = cmd_words_only(&words, argc, argv)) != CMD_OK || (status = cmd_configure(&c, &words)) != CMD_OK)
+    if ((status = cmd_words_only(words, argc, argv)) != CMD_OK || (status = cmd_configure(&c, words)) != CMD_OK)
         return status;
-    int rc = serve_configured(&c, &words);
+    int rc = serve_configured(&c, words);
     config_free(&c);
     return rc;
+}
+
+static int cmd_serve(int argc, char **argv)
+{
+    return serve_words(&(struct cmd_words){ .keys = 0 }, argc, argv);
+}
+
+static bool stdin_listens(void)
+{
+    int yes = 0;
+    socklen_t n = sizeof yes;
+
+    return getsockopt(0, SOL_SOCKET, SO_ACCEPTCONN, &yes, &n) == 0 && yes;
+}
+
+/* Apache's descriptors come along, its pipes and locks among them: a process that kept them would keep others waiting.
+ * And where Apache is killed, nobody is left to tell its processes to end, but the kernel. */
+static int fcgid(struct cmd_words *words, int argc, char **argv)
+{
+    words->shared = true;
+    if (!stdin_listens()) {
+        cmd_complain(
+            "fcgid is for Apache's mod_fcgid, which hands over a listening socket as standard input; by hand it "
+            "is: pixpool serve");
+        return CMD_USAGE;
+    }
+    close_range(3, ~0u, 0);
+    prctl(PR_SET_PDEATHSIG, SIGTERM);
+    if (getppid() == 1) /* dead already */
+        return CMD_OK;
+    return serve_words(words, argc, argv);
+}
+
+static int cmd_fcgid(int argc, char **argv)
+{
+    return fcgid(&(struct cmd_words){ .keys = 0 }, argc, argv);
+}
+
+/* Called as pixpool.fcgi: with pixpool.conf beside it, where there is one, and paths in there as seen from it. */
+static int called_as_script(const char *name)
+{
+    char dir[PATH_MAX];
+    const char *slash = strrchr(name, '/');
+
+    snprintf(dir, sizeof dir, "%.*s", slash ? (int)(slash - name) + 1 : 2, slash ? name : "./");
+    if (chdir(dir) < 0) {
+        cmd_complain("%s: %s", dir, strerror(errno));
+        return CMD_FAILED;
+    }
+    return fcgid(&(struct cmd_words){ .file = access("pixpool.conf", F_OK) == 0 ? "pixpool.conf" : NULL }, 0, NULL);
 }
 
 /* Alone: the sample, the same on every machine. With a file or keys: what they come to here. */
@@ -177,6 +236,7 @@ static const struct command {
     int (*run)(int argc, char **argv);
 } commands[] = {
     { "serve", cmd_serve },
+    { "fcgid", cmd_fcgid },
     { "process", cmd_process },
     { "batch", cmd_batch },
     { "sign", cmd_sign },
@@ -194,16 +254,16 @@ static const struct command {
     { "help", cmd_help },
 };
 
-static bool stdin_listens(void)
+static bool ends_in_fcgi(const char *name)
 {
-    int yes = 0;
-    socklen_t n = sizeof yes;
-
-    return getsockopt(0, SOL_SOCKET, SO_ACCEPTCONN, &yes, &n) == 0 && yes;
+    size_t n = strlen(name);
+    return n > 5 && strcmp(name + n - 5, ".fcgi") == 0;
 }
 
 static int run(int argc, char **argv)
 {
+    if (argc == 1 && ends_in_fcgi(argv[0]))
+        return called_as_script(argv[0]);
     if (argc < 2 && stdin_listens())
         return cmd_serve(0, NULL);
     if (argc < 2) {

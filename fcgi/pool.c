@@ -32,6 +32,8 @@
 static size_t pool_budget(const struct config *c, int workers)
 {
     int64_t left = c->memory_limit - workers * c->worker_memory, one = c->max_body + c->max_result;
+    if (c->shared) /* no more processes than these hold a body or a result */
+        left /= workers + c->queue;
     return (size_t)(left > one ? left : one); /* one request always fits, or it would be told for ever to come back */
 }
 
@@ -84,9 +86,12 @@ struct pool *pool_create(const struct config *c)
     TAILQ_INIT(&p->all);
     for (int i = 0; i < POOL_LANES; i++)
         TAILQ_INIT(&p->waiters[i]);
-    if (c->workers > 0)
+    if (c->workers > 0 && !c->shared)
         return p;
-    p->idle = pool_inline_worker(c);
+    if (!c->shared)
+        p->idle = pool_inline_worker(c);
+    else if (pool_slots_create(p, c))
+        return p;
     if (!p->idle) {
         pool_free(p);
         return NULL;
@@ -118,6 +123,7 @@ void pool_free(struct pool *p)
         pool_free_worker(w);
     }
     ledger_unbook(p->bytes);
+    pool_slots_free(p);
     pthread_mutex_destroy(&p->lock);
     free(p);
 }
@@ -196,7 +202,8 @@ void pool_retire(struct pool *p)
 
 void pool_bury(struct pool *p, struct worker *w, const char *reason)
 {
-    stats_add(STATS_RESTARTS, 1, reason, NULL);
+    if (reason)
+        stats_add(STATS_RESTARTS, 1, reason, NULL);
     pthread_mutex_lock(&p->lock);
     TAILQ_REMOVE(&p->all, w, all);
     pthread_mutex_unlock(&p->lock);
@@ -253,7 +260,7 @@ void pool_born(struct pool *p, const struct ipc_born *b, int socket, int pidfd, 
         *w = (struct worker){
             .index = b->index, .pid = b->pid, .born_ms = clock_ms(), .socket = socket, .pidfd = pidfd, .memfd = memfd
         };
-    if (w && mailbox_map(&w->box, memfd, p->in_size, p->out_size)) {
+    if (w && pool_slots_born(p) && mailbox_map(&w->box, memfd, p->in_size, p->out_size)) {
         pthread_mutex_lock(&p->lock);
         p->alive++;
         TAILQ_INSERT_TAIL(&p->all, w, all);
@@ -291,7 +298,7 @@ static enum ic_code pool_wait(struct pool *p, const struct pool_waiter *me, cons
     int client = j->client;
     for (;;) {
         struct pollfd f[2] = { { .fd = me->wake, .events = POLLIN }, { .fd = client, .events = POLLRDHUP } };
-        int n = poll(f, 2, pool_wait_ms(p, j, lane));
+        int n = poll(f, 2, pool_slots_look(p, pool_wait_ms(p, j, lane)));
         if (n > 0 && f[0].revents)
             return IC_OK;
         if (n > 0 && f[1].revents) {

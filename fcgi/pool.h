@@ -34,7 +34,8 @@ struct pool_forecast {
     enum ic_format in, out; /* out IC_FORMAT_ORIGIN: several results */
 };
 
-struct pool *pool_create(const struct config *c); /* NULL: out of memory */
+struct pool *pool_create(const struct config *c); /* NULL: out of memory, or the slot file can't be had (logged) */
+void pool_spawner(struct pool *p, int spawner);   /* whom to ask for workers, with c->shared; borrowed */
 void pool_free(struct pool *p);                   /* no thread may be inside */
 
 /* A worker was born: takes over the three descriptors. */

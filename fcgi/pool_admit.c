@@ -15,6 +15,7 @@ struct pool_refusal {
 static const struct pool_refusal refused_drain = { "draining", "this instance is shutting down" },
                                  refused_queue = { "queue", "the queue is full" },
                                  refused_uploads = { "uploads", "the queue is full of uploads" },
+                                 refused_slots = { "slot_file", "the file that counts workers can't be had" },
                                  refused_bytes = { "memory", "the memory for requests in flight is used up" },
                                  refused_late = { "deadline", "the queue takes longer than the deadline" };
 
@@ -32,11 +33,29 @@ static void pool_unbook(struct pool *p, size_t bytes)
     ledger_unbook(bytes);
 }
 
+/* The same for one process of many. */
+static const struct pool_refusal *pool_slot_refusal(struct pool *p, enum pool_lane lane, size_t bytes)
+{
+    enum slots_answer got = pool_slots_enter(p);
+    if (got != SLOTS_HELD)
+        return got == SLOTS_FULL ? &refused_queue : &refused_slots;
+    const struct pool_refusal *refusal = NULL;
+    if (pool_wait_for_ms(p, lane) > (double)p->deadline_ms)
+        refusal = &refused_late;
+    else if (!pool_book(p, bytes))
+        refusal = &refused_bytes;
+    if (refusal)
+        pool_slots_give_back(p);
+    return refusal;
+}
+
 /* Why not, or NULL: then the bytes are booked. Lock held. */
 static const struct pool_refusal *pool_refusal(struct pool *p, enum pool_lane lane, size_t bytes)
 {
     if (p->draining)
         return &refused_drain;
+    if (p->slots)
+        return pool_slot_refusal(p, lane, bytes);
     if (p->admitted >= p->places)
         return &refused_queue;
     if (lane != LANE_INTERACTIVE && p->bodies >= p->places_bodies)
@@ -135,9 +154,12 @@ void pool_vacate(struct pool_ticket *t)
     struct pool *p = t->pool;
     if (!p)
         return;
+    bool placed = t->placed;
     pthread_mutex_lock(&p->lock);
     pool_unplace(p, t);
     pthread_mutex_unlock(&p->lock);
+    if (placed)
+        pool_slots_leave(p);
 }
 
 void pool_leave(struct pool_ticket *t)
@@ -145,10 +167,13 @@ void pool_leave(struct pool_ticket *t)
     struct pool *p = t->pool;
     if (!p)
         return;
+    bool placed = t->placed;
     pthread_mutex_lock(&p->lock);
     pool_unplace(p, t);
     pool_unbook(p, t->bytes);
     pthread_mutex_unlock(&p->lock);
+    if (placed)
+        pool_slots_leave(p);
     *t = (struct pool_ticket){ 0 };
 }
 

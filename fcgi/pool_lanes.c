@@ -64,7 +64,7 @@ void pool_quit_lane(struct pool *p, struct pool_waiter *me, enum pool_lane lane)
 
 static bool lane_kept_from(const struct pool *p, enum pool_lane lane)
 {
-    return lane == LANE_BATCH && p->workers >= LANES_KEEP_OF && p->idle_n < 2 &&
+    return lane == LANE_BATCH && p->workers >= LANES_KEEP_OF && !p->slots && p->idle_n < 2 &&
            clock_ms() - p->interactive_ms < LANES_KEEP_MS;
 }
 

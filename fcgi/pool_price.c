@@ -63,6 +63,7 @@ void pool_took(struct pool *p, const struct pool_forecast *f, double ms, bool ki
     p->job_ms += ((killed ? fmin(ms, PRICE_SURPRISE * p->job_ms) : ms) - p->job_ms) / PRICE_SMOOTH;
     if (ratio)
         ratio_learn(ratio, ms / fmax(f->cost_ms, PRICE_LEAST_MS), killed);
+    pool_slots_took(p);
     pthread_mutex_unlock(&p->lock);
 }
 
@@ -103,6 +104,8 @@ double pool_running_ms(const struct pool *p)
 /* What is admitted in the lane itself, and of the others what their weights let go before its end. */
 double pool_wait_for_ms(const struct pool *p, enum pool_lane lane)
 {
+    if (p->slots)
+        return pool_slots_wait_ms(p);
     double own = fmax(0, p->lane_cost_ms[lane]), all = own + pool_running_ms(p);
     for (int i = 0; i < POOL_LANES; i++)
         if (i != (int)lane)
@@ -114,11 +117,13 @@ double pool_wait_for_ms(const struct pool *p, enum pool_lane lane)
 
 int pool_book_s(struct pool *p, enum pool_lane lane)
 {
+    pool_slots_booked(p, false);
     double now = (double)clock_ms(), drained = now + pool_wait_for_ms(p, lane);
     double step = fmax(BOOK_SPARE * p->job_ms / p->workers, 1000.0 / fmax(1, p->places * BOOK_PLACES));
     if (p->booked_ms < drained || p->booked_ms > drained + BOOK_MS)
         p->booked_ms = drained;
     p->booked_ms += step;
+    pool_slots_booked(p, true);
     double s = ceil((p->booked_ms - now) / 1000.0);
     return s < 1 ? 1 : s > 3600 ? 3600 : (int)s;
 }

@@ -1,5 +1,6 @@
 /* What the files of the pool share: pool.c (workers and who waits for them), pool_lanes.c (who goes
- * next), pool_admit.c (tickets), pool_price.c (predictions), pool_run.c (one job). Nobody else includes this. */
+ * next), pool_admit.c (tickets), pool_price.c (predictions), pool_run.c (one job), pool_slots.c (one process of many).
+ * Nobody else includes this. */
 #ifndef POOL_PRIVATE_H
 #define POOL_PRIVATE_H
 
@@ -8,6 +9,7 @@
 
 #include "pool.h"
 #include "process.h"
+#include "slots.h"
 
 /* One birth. Owned by the idle list, or by the one thread that leased it; freed at death, and nothing of it (object,
  * descriptors, mailbox) serves another worker. */
@@ -46,9 +48,10 @@ struct pool_ratio {
 };
 
 struct pool {
-    int workers, places; /* configured; tickets at most */
+    int workers, places; /* configured; tickets at most. With slots: of all processes */
     int places_bodies;   /* of which requests with a body may hold so many */
     size_t in_size, out_size, bytes_max;
+    struct pool_slots *slots; /* owned; NULL: the workers are this process's own */
     int64_t worker_jobs, deadline_ms;
 
     pthread_mutex_t lock; /* guards everything below; held for a few lines, never across a wait or a close */
@@ -76,7 +79,7 @@ struct pool {
 struct worker *pool_take(struct pool *p, const struct pool_job *j, enum pool_lane lane, bool again, enum ic_code *why);
 void pool_give(struct pool *p, struct worker *w); /* to the next who waits, or idle; or to its end after worker_jobs */
 
-/* It is dead, or may end in its own time. reason: a word for the metrics. */
+/* It is dead, or may end in its own time. reason: a word for the metrics; NULL: it goes with its slot. */
 void pool_bury(struct pool *p, struct worker *w, const char *reason);
 void pool_kill(struct pool *p, struct worker *w, const char *reason); /* and buries it */
 
@@ -102,5 +105,19 @@ int pool_book_s(struct pool *p, enum pool_lane lane); /* Retry-After for one mor
 void pool_took(struct pool *p, const struct pool_forecast *f, double ms, bool killed);
 int pool_retry_after_s(struct pool *p, enum pool_lane lane); /* predicted drain; lock not held */
 int pool_timeout_ms(int64_t deadline_ms);                    /* for poll */
+
+/* pool_slots.c. All but the first do nothing without slots, where that makes sense. false: logged. */
+bool pool_slots_create(struct pool *p, const struct config *c);
+void pool_slots_free(struct pool *p);
+/* Lock held, for the next four: a slot or a place for a request, and back where it is refused all the same; how long
+ * one who comes now waits; what all know of bookings, before and after one. */
+enum slots_answer pool_slots_enter(struct pool *p);
+void pool_slots_give_back(struct pool *p);
+double pool_slots_wait_ms(const struct pool *p);
+void pool_slots_booked(struct pool *p, bool write);
+void pool_slots_took(struct pool *p);        /* lock held: after p->job_ms changed */
+int pool_slots_look(struct pool *p, int ms); /* while waiting: gets on, and says how long to wait, at most ms */
+bool pool_slots_born(struct pool *p);        /* whether the worker that was born is wanted still */
+void pool_slots_leave(struct pool *p);       /* the request is done */
 
 #endif

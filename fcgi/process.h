@@ -47,6 +47,13 @@ bool ipc_send_born(int to, const struct ipc_born *b, int socket, int pidfd, int 
  * false: errno is EAGAIN (nothing there), EPROTO (nonsense, skipped), or 0 and others: the sender is gone. */
 bool ipc_recv_born(int from, struct ipc_born *b, int *socket, int *pidfd, int *memfd);
 
+/* A word from the gateway to the spawner, with a descriptor or none (fd -1), which stays the caller's. Never blocks. */
+#define IPC_READY 'r' /* it serves */
+#define IPC_WANT  'w' /* a worker, which shall hold this descriptor for life */
+bool ipc_send_word(int to, char word, int fd);
+/* Never blocks. *fd becomes the caller's; -1: none. false: errno as from ipc_recv_born. */
+bool ipc_recv_word(int from, char *word, int *fd);
+
 /* mailbox.c: one sealed memfd per birth, mapped for life on both sides: [ in | out ]. */
 struct mailbox {
     uint8_t *in, *out; /* mapped, 64-byte aligned */

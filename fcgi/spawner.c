@@ -50,7 +50,6 @@ static void spawner_promote(struct spawner *s)
     struct generation *old = s->serving;
     s->serving = s->next;
     s->next = NULL;
-    s->serving->ready = true;
     s->serving->kill_ms = INT64_MAX;
     log_line(LOG_LV_INFO, "event=generation gateway=%d old=%d", (int)s->serving->gateway.pid, (int)old->gateway.pid);
     spawner_retire(old);
@@ -67,20 +66,15 @@ static void spawner_abandon(struct spawner *s, const char *why)
     notify_manager("READY=1"); /* the reload is over, though in vain */
 }
 
-/* Whether its gateway says now that it serves. Without workers there is no socket on which it could. */
-static bool spawner_hears(const struct generation *g)
-{
-    char word;
-    return g->gateway.pid && (g->to_gateway < 0 || recv(g->to_gateway, &word, 1, MSG_DONTWAIT) == 1);
-}
-
 static void spawner_listen(struct spawner *s)
 {
-    if (!s->serving->ready && spawner_hears(s->serving)) {
-        s->serving->ready = true;
+    bool was_ready = s->serving->ready;
+    for (int i = 0; i < SPAWNER_GENERATIONS; i++)
+        if (s->all[i])
+            generation_hear(s->all[i]);
+    if (!was_ready && s->serving->ready)
         notify_manager("READY=1");
-    }
-    if (s->next && spawner_hears(s->next))
+    if (s->next && s->next->ready)
         spawner_promote(s);
 }
 
@@ -225,10 +219,13 @@ static int spawner_timeout(const struct spawner *s)
 
 static void spawner_wait(const struct spawner *s)
 {
-    struct pollfd f[3] = { { .fd = s->signals, .events = POLLIN },
-                           { .fd = s->next ? s->next->to_gateway : -1, .events = POLLIN },
-                           { .fd = s->serving->ready ? -1 : s->serving->to_gateway, .events = POLLIN } };
-    poll(f, 3, spawner_timeout(s));
+    struct pollfd f[1 + SPAWNER_GENERATIONS] = { { .fd = s->signals, .events = POLLIN } };
+    for (int i = 0; i < SPAWNER_GENERATIONS; i++) {
+        const struct generation *g = s->all[i];
+        bool speaks = g && g->gateway.pid && (!g->ready || g->c->shared);
+        f[1 + i] = (struct pollfd){ .fd = speaks ? g->to_gateway : -1, .events = POLLIN };
+    }
+    poll(f, 1 + SPAWNER_GENERATIONS, spawner_timeout(s));
 }
 
 static void spawner_loop(struct spawner *s)

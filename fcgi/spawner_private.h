@@ -24,13 +24,14 @@ struct life {
 struct generation {
     const struct config *c;
     struct config *own; /* owned: c, where a reload made it; NULL otherwise */
-    int slot;           /* in the ledger */
+    int place;          /* in the ledger */
     struct life gateway;
-    int to_gateway;       /* births go here, and its word that it serves comes from here; -1: none */
+    int to_gateway;       /* births go here, and its words come from here; -1: none */
+    int slot;             /* owned: what the worker shall hold that the gateway wants; -1: it wants none (slots.h) */
     struct life *workers; /* owned */
     int n;
     bool adopted;    /* born by the spawner that this one replaced: gets no more workers */
-    bool ready;      /* its gateway serves */
+    bool ready;      /* its gateway serves, and said so */
     bool retired;    /* drains: its gateway is not born again */
     bool failed;     /* was to serve and could not */
     int64_t kill_ms; /* while retired, or not ready yet: when it is killed; INT64_MAX: not */
@@ -60,6 +61,7 @@ bool generation_bury(struct spawner *s, struct generation *g, pid_t pid, int sta
 void generation_kill(const struct generation *g); /* the gateway, or what it left */
 bool generation_deserted(const struct generation *g);
 void generation_free(struct spawner *s, struct generation *g);
+void generation_hear(struct generation *g);                                     /* what its gateway says */
 int64_t generation_due_ms(const struct spawner *s, const struct generation *g); /* the next birth; INT64_MAX: none */
 
 /* upgrade.c */

@@ -103,7 +103,8 @@ _Noreturn void worker_run(const struct config *c, int index, int socket, int mem
     struct ic_error e = { 0 };
     if (!config_fonts_add(c, s.engine, &e))
         log_line(LOG_LV_ERROR, "event=start error=\"fonts: %s\"", e.text);
-    log_line(LOG_LV_INFO, "event=born sandbox=\"%s\"", sandbox);
+    if (!c->shared) /* there one is born for each request */
+        log_line(LOG_LV_INFO, "event=born sandbox=\"%s\"", sandbox);
     worker_loop(&s);
     _exit(0); /* not exit: handlers and buffers belong to the process that forked this one */
 }
