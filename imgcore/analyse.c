@@ -8,12 +8,9 @@
  * of the colour of the first one's. */
 #include "analyse.h"
 
-#include "codec.h"
 #include "decode.h"
 #include "filters.h"
-#include "halve.h"
 #include "image.h"
-#include "output.h"
 #include "plan.h"
 #include "trim.h"
 
@@ -54,28 +51,6 @@ static uint32_t analyse_height(struct ic_box b)
 
 /* Feeding. */
 
-static enum ic_code analyse_rows(struct ic_source *s, struct ic_output *o, struct ic_halver *h, struct ic_error *e)
-{
-    enum ic_code rc = IC_OK;
-
-    while (rc == IC_OK && !o->complete) {
-        struct ic_rows rows = { 0 };
-        bool ended = true;
-
-        rc = ic_source_rows(s, &rows, e);
-        for (int p = 0; p < IC_PLANES; p++)
-            ended = ended && rows.n[p] == 0;
-        if (rc == IC_OK && ended)
-            rc = ic_fail(e, IC_E_CORRUPT, "the image ends before its last row");
-        if (rc == IC_OK)
-            rc = ic_halver_push(h, &rows, e);
-        rows = ic_halver_rows(h, o->level);
-        if (rc == IC_OK)
-            rc = ic_output_rows(o, &rows, e);
-    }
-    return rc;
-}
-
 /* At the first frame that the plan wants. */
 static enum ic_code analyse_open(struct analyser *a, int scale, struct ic_error *e)
 {
@@ -103,18 +78,12 @@ static enum ic_code analyse_frame(const struct analyser *a, const struct ic_plan
                                   void (*set)(struct ic_sink *s, const void *from), const void *from,
                                   struct ic_output *o, struct ic_error *e)
 {
-    struct ic_halver halver = { 0 };
     struct ic_origin origin = { 0 }; /* colours as they are stored: nobody sees them */
     enum ic_code rc = ic_output_open_to(o, a->g, p, codec, &a->source->shape, &origin, e);
 
     if (rc == IC_OK && set)
         set(o->sink, from);
-    if (rc == IC_OK && ic_halver_init(&halver, &a->g->mem, &a->source->shape, o->level) != IC_OK)
-        rc = ic_fail(e, IC_E_MEMORY, "no memory for halved rows");
-    if (rc == IC_OK)
-        rc = analyse_rows(a->source, o, &halver, e);
-    ic_halver_free(&halver);
-    return rc;
+    return rc == IC_OK ? ic_decode_rows(a->source, o, e) : rc;
 }
 
 /* The first frame's pixels; o as above. */
@@ -123,7 +92,7 @@ static enum ic_code analyse_pixels(struct analyser *a, const struct ic_plan *p, 
     enum ic_code rc = analyse_open(a, p->scale, e);
 
     if (rc == IC_OK)
-        rc = analyse_frame(a, p, &ic_codec_rgba, NULL, NULL, o, e);
+        rc = analyse_frame(a, p, &ic_codec_pixels, NULL, NULL, o, e);
     analyse_close(a);
     return rc;
 }

@@ -44,9 +44,15 @@ static const struct ic_sink_ops sink_ops = { pixels_write, pixels_finish, pixels
 static enum ic_code pixels_create(const struct ic_planes *shape, const struct ic_sink_opt *o, struct ic_buffer *out,
                                   struct ic_sink **sink, struct ic_error *e)
 {
-    struct pixels_sink *s = ic_calloc(o->mem, sizeof *s);
+    struct pixels_sink *s;
+    size_t bytes;
 
-    if (!s)
+    if (!ic_mul((size_t)shape->plane[0].width * 4, shape->plane[0].height, &bytes))
+        return ic_fail(e, IC_E_MEMORY, "no memory for pixels");
+    enum ic_code rc = ic_buffer_reserve(out, bytes, e);
+    if (rc != IC_OK)
+        return rc;
+    if (!(s = ic_calloc(o->mem, sizeof *s)))
         return ic_fail(e, IC_E_MEMORY, "no memory for pixels");
     s->base = (struct ic_sink){ .ops = &sink_ops, .shape = *shape, .out = out };
     s->mem = o->mem;

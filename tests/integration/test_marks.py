@@ -9,7 +9,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from PIL import Image, ImageChops, ImageDraw
+from PIL import Image, ImageChops, ImageDraw, ImageStat
 
 from client import http, multipart
 from samples import scene
@@ -137,6 +137,21 @@ def test_names_and_glides_spelling(marked):
     for other in ("wm=logo&markw=50&markpos=top-left&markpad=3&markalpha=70&markx=4&marky=5",
                   "watermark=logo&markw=50&mark-align=northwest&markpad=3&markalpha=70&markx=4&marky=5"):
         assert get(marked, "plain.png", other).body == one.body
+
+
+@pytest.mark.parametrize("width", (32, 60, 120))
+@pytest.mark.parametrize("chroma", (0, 2))
+def test_a_mark_out_of_a_large_photograph(marked, tmp_path, width, chroma):
+    """Much more than a decoder can shrink by."""
+    photo = scene((2400, 1800))
+    form = [("file", encoded(Image.new("RGB", (200, 150))), "a.png", "image/png"),
+            ("watermark", encoded(photo, "JPEG", quality=92, subsampling=chroma), "b.jpg", "image/jpeg")]
+    body, kind = multipart(form)
+    a = http("POST", f"{marked.url}{PROCESS}?mark-w={width}&mark-pad=0&mark-pos=northwest", body, {"Content-Type": kind})
+    assert a.status == 200, a.body
+    height = width * 3 // 4
+    got, want = picture(a).crop((0, 0, width, height)), photo.resize((width, height), Image.Resampling.LANCZOS)
+    assert worst(got, want) <= 16 and max(ImageStat.Stat(ImageChops.difference(got.convert("RGB"), want)).mean) < 2
 
 
 def test_tile_covers_the_picture(marked):
