@@ -104,7 +104,12 @@ void check_directories(const struct config *c)
     static const struct {
         const char *key;
         bool write;
-    } directories[] = { { "image_root", false }, { "mark_root", false }, { "store_dir", true }, { "spool_dir", true } };
+        bool token; /* is asked for where one is set */
+    } directories[] = { { "image_root", false, false },
+                        { "mark_root", false, false },
+                        { "store_dir", true, true },
+                        { "spool_dir", true, true },
+                        { "cache_dir", true, false } };
     char path[4200];
 
     for (size_t i = 0; i < sizeof directories / sizeof *directories; i++) {
@@ -113,7 +118,7 @@ void check_directories(const struct config *c)
         if (!k || !*config_value_text(c, k, path, sizeof path))
             continue;
         check_directory(name, path, directories[i].write);
-        if (directories[i].write && !*c->api_token)
+        if (directories[i].token && !*c->api_token)
             check_tell("note", "%s without api_token serves requests of this machine itself only", name);
     }
     const char *tmp = getenv("TMPDIR");

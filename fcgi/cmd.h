@@ -43,6 +43,7 @@ int cmd_check(int argc, char **argv);
 int cmd_sign(int argc, char **argv);
 int cmd_upgrade(int argc, char **argv);
 int cmd_batch(int argc, char **argv);
+int cmd_cache(int argc, char **argv);
 
 /* cmd_help.c: what the program says about itself, on standard output. */
 int cmd_help(int argc, char **argv);

@@ -35,6 +35,10 @@ const struct cmd_usage cmd_usages[] = {
       "of the configuration (all of them where neither names nor OPTIONS are given). What is up to date is left alone "
       "unless --force is given, so that an interrupted run goes on where it was. A bar shows progress on a terminal, a "
       "line for each file elsewhere or with --lines." },
+    { "pixpool cache sweep [--config FILE] [--key=value ...]",
+      "Remove from cache_dir what is older than cache_ttl, and what is too much for cache_size, as a running service "
+      "does "
+      "by itself; for cron, where a web server answers from cache_dir alone." },
     { "pixpool sign [--key ID] [--config FILE] URL ...", "Print the URLs with their signatures." },
     { "pixpool info FILE [--gps] [--key=value ...]", "Say what an image is, as JSON." },
     { "pixpool --print-config [--config FILE] [--key=value ...]", "The sample file, or the values in force." },

@@ -71,6 +71,9 @@ struct config {
     int64_t spool_max, spool_age_s;
     char *node_name;
     char *store_dir, *store_url;
+    /* result cache */
+    char *cache_dir;
+    int64_t cache_size, cache_ttl_s;
     /* images */
     int64_t max_pixels_in, max_side_in, max_side_out, max_frames;
     /* time, milliseconds */

@@ -99,6 +99,16 @@ const struct config_key config_keys[] = {
     { "store_url", CONFIG_STRING, OFF(store_url), .def = "/store/", .max = TEXT, .values = "a path, or an URL",
       .help = "What store_dir is called from outside; begins the URLs that store=1 answers." },
 
+    { "cache_dir", CONFIG_STRING, OFF(cache_dir), .def = "", .max = TEXT, .values = "a directory, or empty",
+      .group = "Result cache",
+      .help = "Where results of GET /img/ are kept, so that each is made once. Processes may share it, if their "
+              "image_root is the same. Empty: there is no cache; a web server's own may do." },
+    { "cache_size", CONFIG_BYTES, OFF(cache_size), .def = "1G", .min = MEGA, .max = 1024 * TERA,
+      .help = "All results in cache_dir together. Beyond, those go that were not asked for longest." },
+    { "cache_ttl", CONFIG_SEC, OFF(cache_ttl_s), .def = "1d", .min = 1, .max = 365 * DAY / 1000,
+      .help = "A result goes when nobody has asked for it for so long. Whatever pixpool answers is checked against the "
+              "source first." },
+
     { "max_pixels_in", CONFIG_COUNT, OFF(max_pixels_in), .def = "100M", .min = 1, .max = INT64_C(100000000000),
       .group = "Images",
       .help = "Pixels of a source: width x height, times the frames that are needed. 100M is a hundred million. Beyond: "

@@ -9,6 +9,7 @@
 #include "pool.h"
 
 struct dispatch;
+struct cache;
 struct jobs;
 struct runners;
 
@@ -19,7 +20,8 @@ struct gateway {
     struct pool *pool;
     struct dispatch *dispatch;
     struct runners *runners;
-    struct jobs *jobs; /* NULL: no spool_dir */
+    struct jobs *jobs;   /* NULL: no spool_dir */
+    struct cache *cache; /* NULL: no cache_dir */
 };
 
 /* One FastCGI connection. Owned by the dispatcher, or by one accept thread while it serves a request. */

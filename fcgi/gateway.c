@@ -12,6 +12,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "cache.h"
 #include "clock.h"
 #include "jobs.h"
 #include "log.h"
@@ -131,6 +132,13 @@ static bool jobs_open(struct gateway *g)
     return !wanted || g->jobs != NULL;
 }
 
+/* Without it pixpool serves as well. */
+static void cache_open(struct gateway *g)
+{
+    if (*g->cfg->cache_dir != '\0' && (g->cache = cache_create(g->cfg)) == NULL)
+        log_line(LOG_LV_ERROR, "event=cache error=%s", strerrorname_np(errno));
+}
+
 int gateway_run(const struct config *c, int listen_fd, int spawner)
 {
     struct gateway g = { .cfg = c, .start_ms = clock_ms() };
@@ -150,12 +158,14 @@ int gateway_run(const struct config *c, int listen_fd, int spawner)
     if (g.dispatch != NULL)
         g.runners =
             runners_create(c->workers > 0 && !c->shared ? (int)c->workers : 1, c->workers > 0 ? STACK : STACK_OWN);
+    cache_open(&g);
     if (g.runners != NULL && jobs_open(&g))
         status = serve(&g);
     else
         log_line(LOG_LV_ERROR, "event=gateway_failed error=%s", strerrorname_np(errno));
     jobs_free(g.jobs);
     runners_free(g.runners);
+    cache_free(g.cache);
     dispatch_free(g.dispatch);
     if (g.pool != NULL)
         pool_free(g.pool);

@@ -206,9 +206,9 @@ static void log_output(struct request_log *l, const struct pool_job *j, const st
     l->encode_ms = o->encode_ms;
 }
 
-static void reply_image(struct request *rq, struct output *out, struct reply *a)
+/* All headers but those of the body. */
+static void reply_told(struct request *rq, const struct job_output *o, struct reply *a)
 {
-    const struct job_output *o = &out->r.told;
     char warnings[120];
     rq->log.width = o->width;
     rq->log.height = o->height;
@@ -220,8 +220,22 @@ static void reply_image(struct request *rq, struct output *out, struct reply *a)
         reply_header(a, "X-Max-Bytes", "exceeded");
     if (o->warnings)
         reply_header(a, "X-Image-Warning", "%s", ic_warnings_text(o->warnings, warnings, sizeof warnings));
+}
+
+static void reply_image(struct request *rq, struct output *out, struct reply *a)
+{
+    const struct job_output *o = &out->r.told;
+    reply_told(rq, o, a);
     reply_body(a, 200, ic_format_mime((enum ic_format)o->format), out->r.body, o->length);
     out->r.body = NULL;
+}
+
+void image_reply_hit(struct request *rq, const struct cache_hit *hit, struct reply *a)
+{
+    rq->log.in = (enum ic_format)hit->told.source_format;
+    reply_told(rq, &hit->told, a);
+    reply_header(a, "X-Cache", "hit");
+    reply_file(a, 200, ic_format_mime((enum ic_format)hit->told.format), hit->fd, hit->at, hit->told.length);
 }
 
 /* The job's failure, or that of its one output, becomes the result's. */
@@ -291,13 +305,23 @@ static bool share_job(struct request *rq, const char *key, struct output *out, s
     return true;
 }
 
-void image_reply_run(struct request *rq, const struct image_reply *im, const char *key, struct pool_input in,
-                     struct reply *a)
+static void keep(struct request *rq, const struct cache_key *key, const struct output *out, struct reply *a)
+{
+    reply_header(a, "X-Cache", "miss");
+    if (out->r.code == IC_OK)
+        cache_keep(rq->gw->cache, key, &out->r.told, out->r.body);
+}
+
+void image_reply_run(struct request *rq, const struct image_reply *im, const struct cache_key *key,
+                     struct pool_input in, struct reply *a)
 {
     struct output out = { .ticket = &rq->ticket, .reserve = im->reserve };
     int retry_after_s = 1;
-    if (!key || !share_job(rq, key, &out, a))
+    if (!key || !share_job(rq, key->etag, &out, a)) {
         retry_after_s = run_job(rq, im, in, &out);
+        if (key && rq->gw->cache)
+            keep(rq, key, &out, a);
+    }
     flight_land(out.flight, NULL); /* where the job was refused */
     if (out.r.code != IC_OK)
         reply_error(a, &out.r.e, retry_after_s);

@@ -2,7 +2,7 @@
  *
  *     serve    configuration -> kernels -> listening socket -> log -> spawner, which never comes back before the end
  *     process  cmd_process.c        info  cmd_info.c        check  cmd_check.c        sign  cmd_sign.c
- *     batch    cmd_batch.c          upgrade  cmd_upgrade.c
+ *     batch    cmd_batch.c          upgrade  cmd_upgrade.c  cache  cmd_cache.c
  *     fcgid    the same as serve, for one of the many processes that mod_fcgid starts
  *
  * The socket is opened before the log, so that whoever starts pixpool by hand sees why it did not start. Without any
@@ -243,6 +243,7 @@ static const struct command {
     { "info", cmd_info },
     { "check", cmd_check },
     { "upgrade", cmd_upgrade },
+    { "cache", cmd_cache },
     { "--print-config", cmd_print_config },
     { "--print-options", cmd_print_options },
     { "--man", cmd_man },
@@ -267,7 +268,7 @@ static int run(int argc, char **argv)
     if (argc < 2 && stdin_listens())
         return cmd_serve(0, NULL);
     if (argc < 2) {
-        cmd_complain("what shall be done? serve, process, batch, info, sign, check, upgrade, or --help");
+        cmd_complain("what shall be done? serve, process, batch, info, sign, check, cache, upgrade, or --help");
         return CMD_USAGE;
     }
     if (argc > 2 && strcmp(argv[2], "--help") == 0)
@@ -275,7 +276,8 @@ static int run(int argc, char **argv)
     for (size_t i = 0; i < sizeof commands / sizeof *commands; i++)
         if (strcmp(argv[1], commands[i].name) == 0)
             return commands[i].run(argc - 2, argv + 2);
-    cmd_complain("\"%.80s\" is no command: serve, process, batch, info, sign, check, upgrade, or --help", argv[1]);
+    cmd_complain("\"%.80s\" is no command: serve, process, batch, info, sign, check, cache, upgrade, or --help",
+                 argv[1]);
     return CMD_USAGE;
 }
 

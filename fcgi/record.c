@@ -220,8 +220,6 @@ size_t record_farewell(uint8_t out[RECORD_HEADER], uint16_t id)
 
 /* Writing. */
 
-#define CHUNK 65528 /* the largest multiple of 8 in a record: full ones need no padding */
-
 static const uint8_t zeros[8];
 
 void record_reply_init(struct record_reply *r, uint16_t id, struct iovec head, struct iovec body)
@@ -248,7 +246,7 @@ static int frame(struct record_reply *r, uint8_t *header, struct iovec *iov)
     int n = 1;
     size_t content = 0;
     for (int part = 0; part < 2; part++) {
-        size_t k = take(r, part, CHUNK - content, &iov[n]);
+        size_t k = take(r, part, RECORD_CHUNK - content, &iov[n]);
         n += k > 0;
         content += k;
     }

@@ -62,6 +62,7 @@ void record_end(uint8_t out[16], uint16_t id, enum record_end status);
 size_t record_farewell(uint8_t out[RECORD_HEADER], uint16_t id);
 
 #define RECORD_BATCH 8                      /* records a call: half a megabyte */
+#define RECORD_CHUNK 65528                  /* the largest multiple of 8 in a record: full ones need no padding */
 #define RECORD_IOV   (4 * RECORD_BATCH + 1) /* header, two pieces, padding; and the end */
 
 /* Head and body of an answer, cut into STDOUT records. */

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 /* The only place where an image error becomes HTTP. */
 static const struct {
@@ -118,6 +119,15 @@ void reply_body(struct reply *a, int status, const char *type, uint8_t *body, si
     a->type = type;
     a->code = NULL;
     set_body(a, body, n);
+}
+
+void reply_file(struct reply *a, int status, const char *type, int fd, int64_t at, size_t n)
+{
+    reply_body(a, status, type, NULL, 0);
+    a->from_file = true;
+    a->file = fd;
+    a->file_at = at;
+    a->body_n = n;
 }
 
 void reply_text(struct reply *a, int status, const char *type, const char *text)
@@ -253,5 +263,7 @@ size_t reply_render(struct reply *a, const char *id, char out[REPLY_HEAD])
 void reply_free(struct reply *a)
 {
     free(a->body);
+    if (a->from_file)
+        close(a->file);
     *a = (struct reply){ 0 };
 }

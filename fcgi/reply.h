@@ -18,6 +18,9 @@ struct reply {
     size_t headers_n;
     uint8_t *body; /* owned (malloc) */
     size_t body_n;
+    bool from_file; /* the body is not here but in file, from file_at on */
+    int file;       /* owned */
+    int64_t file_at;
     const char *code; /* of a problem, for the log; NULL otherwise */
     bool no_length;   /* HEAD answered from the plan: the length is not known */
     char vary[48];    /* names for one Vary line; "": none */
@@ -36,6 +39,8 @@ void reply_vary(struct reply *a, const char *name);
 
 /* Takes over body (malloc). */
 void reply_body(struct reply *a, int status, const char *type, uint8_t *body, size_t n);
+/* Takes over fd: the body is read from it when it is sent. */
+void reply_file(struct reply *a, int status, const char *type, int fd, int64_t at, size_t n);
 void reply_text(struct reply *a, int status, const char *type, const char *text); /* copies */
 
 /* RFC 9457 problem+json. code is a stable word ("option_unknown"), detail one sentence that says what to do.

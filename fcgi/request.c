@@ -24,6 +24,7 @@
 #include "route.h"
 
 #define SENT_AT_ONCE 65536 /* bytes that a socket's buffer takes */
+#define FILE_AT_ONCE ((size_t)RECORD_BATCH * RECORD_CHUNK)
 
 const char *request_param(const struct request *rq, const char *name)
 {
@@ -129,41 +130,83 @@ static void add_server_timing(const struct request *rq, struct reply *a)
                      g->read_ms, g->decode_ms, g->transform_ms, g->encode_ms);
 }
 
-/* Each batch has write_timeout_ms: a client that takes half a megabyte in that time may take as long as it likes. */
-static bool send_reply(struct request *rq, struct reply *a)
+/* Head and body as records, the answer's last ones unless more follows. Each batch has write_timeout_ms: a client that
+ * takes half a megabyte in that time may take as long as it likes. */
+static bool send_records(struct request *rq, struct iovec head, struct iovec body, bool more)
 {
-    char head[REPLY_HEAD];
     struct iovec iov[RECORD_IOV];
     struct record_reply out;
-    size_t head_n = reply_render(a, rq->id, head), body_n = rq->head ? 0 : a->body_n;
+    size_t before = rq->log.bytes_out, all = head.iov_len + body.iov_len;
     int n;
-    record_reply_init(&out, (uint16_t)rq->fx.requestId, (struct iovec){ head, head_n },
-                      (struct iovec){ a->body, body_n });
+    record_reply_init(&out, (uint16_t)rq->fx.requestId, head, body);
+    out.open = more;
     out.farewell = rq->fx.keepConnection && dispatch_draining(rq->gw->dispatch);
     while ((n = record_reply_next(&out, iov)) > 0) {
         dispatch_deadline(rq->gw->dispatch, rq->conn, clock_ms() + rq->gw->cfg->write_timeout_ms);
         if (!record_send(rq->conn->fd, iov, n))
             return false;
-        rq->log.bytes_out = head_n + body_n - out.left[0] - out.left[1];
+        rq->log.bytes_out = before + all - out.left[0] - out.left[1];
     }
     dispatch_deadline(rq->gw->dispatch, rq->conn, 0);
     return true;
 }
 
+/* A body in a file, batch by batch, so that a large one costs no more memory than a small one. A file that has become
+ * shorter ends the connection: the client shall not take the piece for the whole. */
+static bool send_file(struct request *rq, const struct reply *a, struct iovec head)
+{
+    size_t left = a->body_n, room = left < FILE_AT_ONCE ? left : FILE_AT_ONCE;
+    uint8_t *p = malloc(room + 1);
+    int64_t at = a->file_at;
+    bool ok = p != NULL;
+    do {
+        size_t n = left < room ? left : room;
+        ok = ok && pread(a->file, p, n, at) == (ssize_t)n;
+        left -= n;
+        at += (int64_t)n;
+        ok = ok && send_records(rq, head, (struct iovec){ p, n }, left > 0);
+        head.iov_len = 0;
+    } while (ok && left > 0);
+    free(p);
+    return ok;
+}
+
+static bool send_reply(struct request *rq, struct reply *a)
+{
+    char head[REPLY_HEAD];
+    struct iovec first = { head, reply_render(a, rq->id, head) };
+    if (a->from_file && !rq->head)
+        return send_file(rq, a, first);
+    return send_records(rq, first, (struct iovec){ a->body, rq->head ? 0 : a->body_n }, false);
+}
+
+bool request_hold(struct request *rq, size_t n, struct reply *a)
+{
+    if (n <= SENT_AT_ONCE || rq->head)
+        return true;
+    rq->write_share = dispatch_write_begin(rq->gw->dispatch);
+    if (rq->write_share)
+        return true;
+    if (!request_admit(rq, LANE_INTERACTIVE, 0, a))
+        return false;
+    pool_waive(&rq->ticket);
+    return true;
+}
+
 /* Whoever has an answer may ask again at once, and must not meet the place that this request still holds; nor should a
  * slow reader hold it. A large answer may block its thread, though, and those who block outside of the queue need
- * threads beside the queue's: where their share is taken, the place is kept. true: a share was taken. */
-static bool leave_early(struct request *rq, const struct reply *a)
+ * threads beside the queue's: where their share is taken, the place is kept. */
+static void leave_early(struct request *rq, const struct reply *a)
 {
     if (a->body_n <= SENT_AT_ONCE) {
         request_free_body(rq);
         pool_leave(&rq->ticket);
-        return false;
+        return;
     }
-    bool share = dispatch_write_begin(rq->gw->dispatch);
-    if (share)
+    if (!rq->write_share)
+        rq->write_share = dispatch_write_begin(rq->gw->dispatch);
+    if (rq->write_share)
         pool_vacate(&rq->ticket);
-    return share;
 }
 
 static bool answer(struct request *rq, struct reply *a)
@@ -175,12 +218,10 @@ static bool answer(struct request *rq, struct reply *a)
     if (a->status == 499)
         return false;
     add_server_timing(rq, a);
-    bool share = leave_early(rq, a);
+    leave_early(rq, a);
     int64_t from_us = clock_us();
     bool sent = send_reply(rq, a);
     rq->log.write_ms = (double)(clock_us() - from_us) / 1000;
-    if (share)
-        dispatch_write_end(rq->gw->dispatch);
     return sent;
 }
 
@@ -213,6 +254,8 @@ static void release(struct request *rq, int copy)
     FCGX_Free(&rq->fx, 0);
     close(copy);
     request_free_body(rq);
+    if (rq->write_share)
+        dispatch_write_end(rq->gw->dispatch);
     pool_leave(&rq->ticket);
     free((char *)rq->uri);
 }

@@ -37,6 +37,7 @@ struct request {
     size_t body_n, body_cap;
     int64_t body_until_ms; /* of a body that is read piece by piece: the deadline but for what its bytes are worth */
     bool body_done;        /* fully read, or there was none: the connection may be kept */
+    bool write_share;      /* of the threads that may write large answers: request_hold, or request.c itself */
     bool streamed;         /* stream.c has sent the answer */
     bool stream_failed;    /* or could not */
     struct request_log log;
@@ -57,6 +58,10 @@ const char *request_param(const struct request *rq, const char *name);
 
 /* Reserves memory and a ticket, or fills a with the 503. To be called before request_read_body. */
 bool request_admit(struct request *rq, enum pool_lane lane, size_t bytes, struct reply *a);
+
+/* Before an answer of n bytes that needs no worker and so has no ticket: sees to it that those who read slowly can't
+ * take all threads. false: a holds the 503. */
+bool request_hold(struct request *rq, size_t n, struct reply *a);
 
 /* Reads the whole body. false: a holds the error (413 too large, 400 short or empty, 408 too slow) and the connection
  * will not be kept. Needs a ticket whose bytes cover content_length; grows it where that is unknown.

@@ -1,0 +1,108 @@
+/* The thread of a gateway that sweeps the cache: now and then for what is old, and soon after much was written.
+ *
+ * All processes that share a cache see the time of the last sweep and how much was written since, so that whoever comes
+ * first does it for all of them, and a process that lives for minutes takes its part. It is a thread of its own, at the
+ * lowest priority, because a sweep looks at every entry. */
+#include <errno.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "cache_private.h"
+#include "log.h"
+
+#define STACK   (256u << 10)
+#define OFTEN_S 1
+#define RARE_S  600
+
+int64_t cache_interval_s(const struct config *c)
+{
+    int64_t s = c->cache_ttl_s / 8;
+    return s < OFTEN_S ? OFTEN_S : s > RARE_S ? RARE_S : s;
+}
+
+/* Whether the last sweep was long ago. */
+static bool is_time(const struct config *c)
+{
+    char path[CACHE_PATH];
+    struct stat st;
+    cache_path(c, "sweep", path);
+    if (stat(path, &st) != 0)
+        return true;
+    int64_t age = time(NULL) - st.st_mtim.tv_sec;
+    return age >= cache_interval_s(c) || age < 0;
+}
+
+static void sweep(struct cache *k)
+{
+    struct cache_swept s;
+    int err = cache_sweep(k->cfg, &k->stop, &s);
+    int64_t gone = s.gone[CACHE_OLD] + s.gone[CACHE_LARGE] + s.gone[CACHE_TORN];
+    if (!err && gone > 0)
+        log_line(LOG_LV_INFO, "event=cache_swept old=%lld large=%lld torn=%lld entries=%lld bytes=%lld",
+                 (long long)s.gone[CACHE_OLD], (long long)s.gone[CACHE_LARGE], (long long)s.gone[CACHE_TORN],
+                 (long long)s.entries, (long long)s.bytes);
+}
+
+static void *keeper(void *arg)
+{
+    struct cache *k = arg;
+    struct timespec t;
+    setpriority(PRIO_PROCESS, (id_t)syscall(SYS_gettid), 19); /* on Linux, of this thread */
+    pthread_mutex_lock(&k->lock);
+    while (!k->stop) {
+        bool due = k->due;
+        k->due = false;
+        pthread_mutex_unlock(&k->lock);
+        if (due || is_time(k->cfg))
+            sweep(k);
+        pthread_mutex_lock(&k->lock);
+        clock_gettime(CLOCK_MONOTONIC, &t);
+        t.tv_sec += cache_interval_s(k->cfg);
+        while (!k->stop && !k->due && pthread_cond_timedwait(&k->wake, &k->lock, &t) != ETIMEDOUT)
+            ;
+    }
+    pthread_mutex_unlock(&k->lock);
+    return NULL;
+}
+
+int cache_keeper_start(struct cache *k)
+{
+    pthread_attr_t attr;
+    pthread_condattr_t monotonic;
+    pthread_mutex_init(&k->lock, NULL);
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    pthread_cond_init(&k->wake, &monotonic);
+    pthread_condattr_destroy(&monotonic);
+    pthread_attr_init(&attr);
+    pthread_attr_setstacksize(&attr, STACK);
+    int err = pthread_create(&k->thread, &attr, keeper, k);
+    pthread_attr_destroy(&attr);
+    return err;
+}
+
+static void wake(struct cache *k, bool stop)
+{
+    pthread_mutex_lock(&k->lock);
+    k->due = true;
+    if (stop)
+        k->stop = true;
+    pthread_cond_signal(&k->wake);
+    pthread_mutex_unlock(&k->lock);
+}
+
+void cache_keeper_stop(struct cache *k)
+{
+    wake(k, true);
+    pthread_join(k->thread, NULL);
+    pthread_cond_destroy(&k->wake);
+    pthread_mutex_destroy(&k->lock);
+}
+
+void cache_keeper_tell(struct cache *k, int64_t grown)
+{
+    if (grown > k->cfg->cache_size / 16)
+        wake(k, false);
+}
