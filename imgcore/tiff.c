@@ -65,7 +65,17 @@ uint32_t tiff_value(const struct tiff *t, const struct tiff_entry *e)
 {
     if (e->count == 0)
         return 0;
-    if (e->type == TIFF_SHORT)
+    switch (e->type) {
+    case TIFF_BYTE:
+    case TIFF_SBYTE:
+        return t->b.p[e->at];
+    case TIFF_SHORT:
+    case TIFF_SSHORT:
         return tiff_get16(t, e->at);
-    return e->type == TIFF_LONG ? tiff_get32(t, e->at) : 0;
+    case TIFF_LONG:
+    case TIFF_SLONG:
+        return tiff_get32(t, e->at);
+    default:
+        return 0;
+    }
 }

@@ -13,6 +13,9 @@
 #define TIFF_SHORT      3
 #define TIFF_LONG       4
 #define TIFF_RATIONAL   5
+#define TIFF_SBYTE      6
+#define TIFF_SSHORT     8
+#define TIFF_SLONG      9
 
 struct tiff {
     struct ic_bytes b;
@@ -41,7 +44,8 @@ bool tiff_entry(const struct tiff *t, size_t directory, uint32_t i, struct tiff_
 /* The first entry of a directory with this tag that is in view. */
 bool tiff_find(const struct tiff *t, size_t directory, uint16_t tag, struct tiff_entry *out);
 
-/* The value of a SHORT or LONG (some writers store one as the other); 0 of any other type. */
+/* The first value of a whole number, whatever its type: writers store one as another. Negative ones come out large; 0
+ * of any other type. */
 uint32_t tiff_value(const struct tiff *t, const struct tiff_entry *e);
 
 #endif

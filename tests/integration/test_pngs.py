@@ -184,6 +184,19 @@ def test_a_bomb_of_a_profile_is_ignored(tmp_path):
 # Truncated.
 
 
+@pytest.mark.parametrize("interlace", (False, True))
+def test_a_wrong_sum_of_the_stream_spoils_nothing(tmp_path, interlace):
+    """Every chunk has a checksum of its own: what the stream's says beside them (Adler-32) is no reason to refuse."""
+    rows = pngs.noise(19, 13, RGB, 8)
+    data = pngs.png(19, 13, RGB, 8, rows, interlace)
+    at = data.rindex(b"IDAT")
+    (length,) = struct.unpack(">I", data[at - 4 : at])
+    pixels = data[at + 4 : at + 4 + length]
+    spoilt = data[: at - 4] + pngs.chunk(b"IDAT", pixels[:-4] + bytes(4)) + data[at + 8 + length :]
+    got, err = process(tmp_path, spoilt, "format=png")
+    assert list(got.convert("RGBA").getdata()) == meaning(RGB, 8, rows) and "warning" not in err
+
+
 def cut(data, share):
     return data[: int(len(data) * share)]
 

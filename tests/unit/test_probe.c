@@ -67,16 +67,19 @@ static struct blob make_exif(bool big_endian, int type, int orientation)
     struct blob b = { 0 };
     blob_add(&b, big_endian ? be : le, 38);
     b.p[24 + (big_endian ? 1 : 0)] = (uint8_t)type;
-    b.p[big_endian ? (type == 4 ? 33 : 31) : 30] = (uint8_t)orientation;
+    int width = type == 4 || type == 9 ? 4 : type == 3 || type == 8 ? 2 : 1;
+    b.p[30 + (big_endian ? width - 1 : 0)] = (uint8_t)orientation;
     return b;
 }
 
 START_TEST(exif_orientation)
 {
+    static const int types[] = { 1, 3, 4, 6, 8, 9 }; /* cameras have used all kinds of whole numbers */
+
     for (int big = 0; big < 2; big++)
-        for (int type = 3; type <= 4; type++)
+        for (size_t t = 0; t < sizeof types / sizeof types[0]; t++)
             for (int o = 0; o <= 9; o++) {
-                struct blob b = make_exif(big, type, o);
+                struct blob b = make_exif(big, types[t], o);
                 ck_assert_uint_eq(ic_exif_orientation(blob_bytes(b)), o >= 1 && o <= 8 ? (unsigned)o : 1);
                 for (size_t n = 0; n < b.n; n++) { /* cut short: never wrong, never beyond */
                     uint8_t *exact = malloc(n + !n);
