@@ -80,7 +80,7 @@ static enum ic_code fail_trapped(const struct jpeg_source *s, struct ic_error *e
 static enum ic_code check_header(const struct jpeg_decompress_struct *d, const struct ic_info *x, struct ic_error *e)
 {
     bool same = d->image_width == x->width && d->image_height == x->height && d->num_components == x->components &&
-                d->data_precision == x->depth && !d->progressive_mode == !x->progressive && !d->arith_code;
+                d->data_precision == x->depth && !d->progressive_mode == !x->progressive;
     for (int i = 0; same && i < d->num_components; i++)
         same = d->comp_info[i].h_samp_factor == x->hsamp[i] && d->comp_info[i].v_samp_factor == x->vsamp[i];
     if (same)

@@ -12,6 +12,8 @@ enum marker {
     M_SOF0 = 0xc0,
     M_SOF1 = 0xc1,
     M_SOF2 = 0xc2,
+    M_SOF9 = 0xc9, /* as 1 and 2, coded arithmetically */
+    M_SOF10 = 0xca,
     M_DHT = 0xc4,
     M_DAC = 0xcc,
     M_SOF15 = 0xcf,
@@ -69,12 +71,11 @@ static const char *unsupported_coding(uint8_t sof)
     case M_SOF0:
     case M_SOF1:
     case M_SOF2:
+    case M_SOF9:
+    case M_SOF10:
         return NULL;
     case 0xc3:
         return "lossless";
-    case 0xc9:
-    case 0xca:
-        return "arithmetic-coded";
     case 0xcb:
         return "lossless arithmetic-coded";
     default:
@@ -123,7 +124,7 @@ static enum ic_code frame_header(uint8_t sof, const uint8_t *p, size_t n, struct
     out->width = probe_be16(p + 3);
     out->components = p[5];
     out->cmyk = p[5] == 4;
-    out->progressive = sof == M_SOF2;
+    out->progressive = sof == M_SOF2 || sof == M_SOF10;
     enum ic_code rc = check_sizes(out, e);
     return rc != IC_OK ? rc : fill_components(p + 6, out, e);
 }

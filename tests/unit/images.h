@@ -67,7 +67,7 @@ struct jpeg_spec {
     int width, height, components;
     J_COLOR_SPACE stored; /* the same channels are fed, without conversion */
     int h[4], v[4];       /* sampling factors; 0: 1 */
-    bool progressive, no_adobe;
+    bool progressive, arithmetic, no_adobe;
     int restart; /* MCUs */
     int quality; /* 0: 100 */
     int grain;   /* each sample is up to this much above its ramp, at random */
@@ -109,6 +109,7 @@ static inline struct blob make_jpeg(const struct jpeg_spec *s)
         c.comp_info[i].v_samp_factor = s->v[i] ? s->v[i] : 1;
     }
     c.restart_interval = (unsigned)s->restart;
+    c.arith_code = s->arithmetic;
     if (s->progressive)
         jpeg_simple_progression(&c);
     jpeg_start_compress(&c, TRUE);

@@ -119,6 +119,28 @@ START_TEST(progressive_is_like_sequential)
 }
 END_TEST
 
+static void check_same(const struct pulled *a, const struct pulled *b)
+{
+    for (int i = 0; i < a->shape.n; i++)
+        ck_assert_mem_eq(a->p[i], b->p[i], (size_t)a->shape.plane[i].width * a->shape.plane[i].height);
+}
+
+/* The same coefficients, however they are coded: so the same samples, at every scale. */
+START_TEST(arithmetic_is_like_huffman)
+{
+    for (int progressive = 0; progressive < 2; progressive++) {
+        struct jpeg_spec s = spec_420(203, 133);
+        s.progressive = progressive;
+        struct pulled a = pull_spec(&s, 8 >> _i);
+        s.arithmetic = true;
+        struct pulled b = pull_spec(&s, 8 >> _i);
+        check_same(&a, &b);
+        pulled_free(&a);
+        pulled_free(&b);
+    }
+}
+END_TEST
+
 static double plane_psnr(const struct pulled *a, const struct pulled *b, int i)
 {
     size_t n = (size_t)a->shape.plane[i].width * a->shape.plane[i].height;
@@ -164,12 +186,6 @@ static size_t second_tables(struct blob b)
         if (b.p[i] == 0xff && b.p[i + 1] == 0xda)
             scan = i;
     return i;
-}
-
-static void check_same(const struct pulled *a, const struct pulled *b)
-{
-    for (int i = 0; i < a->shape.n; i++)
-        ck_assert_mem_eq(a->p[i], b->p[i], (size_t)a->shape.plane[i].width * a->shape.plane[i].height);
 }
 
 /* Without its last scan the picture is the same, unless it is a large one. A missing end is still told. */
@@ -611,6 +627,7 @@ int main(void)
     tcase_add_loop_test(t, spans_at_every_scale, 0, SAMPLINGS);
     tcase_add_test(t, chroma_comes_at_luma_size_at_4_8);
     tcase_add_test(t, progressive_is_like_sequential);
+    tcase_add_loop_test(t, arithmetic_is_like_huffman, 0, 4);
     tcase_add_loop_test(t, progressive_is_near_enough_when_small, 0, 3);
     tcase_add_loop_test(t, progressive_stops_early_when_small, 0, 3);
     tcase_add_test(t, a_first_scan_alone_is_whole_at_1_8);

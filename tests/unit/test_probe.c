@@ -191,8 +191,6 @@ static const struct {
 } frame_damage[] = {
     { 1, 0xc3, IC_E_FORMAT, "lossless JPEG is not supported; baseline" },
     { 1, 0xc5, IC_E_FORMAT, "hierarchical JPEG is not" },
-    { 1, 0xc9, IC_E_FORMAT, "arithmetic-coded JPEG is not" },
-    { 1, 0xca, IC_E_FORMAT, "arithmetic-coded JPEG is not" },
     { 1, 0xcb, IC_E_FORMAT, "lossless arithmetic-coded JPEG" },
     { 1, 0xcf, IC_E_FORMAT, "hierarchical" },
     { 1, 0xd8, IC_E_CORRUPT, "marker 0xd8" },
