@@ -25,6 +25,7 @@
 #include "log.h"
 #include "process.h"
 #include "query.h"
+#include "slots.h"
 
 #define DESCRIPTORS 16384 /* idle connections too; what is allowed below that is raised where it can be */
 
@@ -95,15 +96,26 @@ static struct config *load_again(void *ctx, char *err, size_t n)
     return NULL;
 }
 
+/* What many processes have together. */
+static bool shared_ok(const struct config *c, char *err, size_t n)
+{
+    struct slots s;
+
+    if (c->workers == 0) {
+        snprintf(err, n, "workers = 0 is for debugging one process; fcgid needs at least 1, for all of them together");
+        return false;
+    }
+    if (!slots_init(&s, c, err, n))
+        return false;
+    slots_free(&s);
+    return true;
+}
+
 static int serve_configured(struct config *c, struct cmd_words *words)
 {
     char text[600];
 
-    if (c->shared && c->workers == 0) {
-        cmd_complain("workers = 0 is for debugging one process; fcgid needs at least 1, for all of them together");
-        return CMD_FAILED;
-    }
-    if (!options_ok(c, words->file, text, sizeof text)) {
+    if ((c->shared && !shared_ok(c, text, sizeof text)) || !options_ok(c, words->file, text, sizeof text)) {
         cmd_complain("%s", text);
         return CMD_FAILED;
     }

@@ -10,15 +10,17 @@
 #include "pool_private.h"
 
 #include <errno.h>
-#include <math.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "clock.h"
 #include "log.h"
 #include "stats.h"
 
 #define POOL_SLOTS_LOOK_MS 3
+#define POOL_SLOTS_END_MS  100 /* for an idle worker to end: it takes less than one */
 
 struct pool_slots {
     struct slots slots;
@@ -112,6 +114,15 @@ bool pool_slots_born(struct pool *p)
     return wanted;
 }
 
+/* Until it has ended, so that whoever gets the answer may ask again at once and does not meet the slot it still holds.
+ */
+static void see_off(const struct worker *w)
+{
+    struct pollfd f = { .fd = w->pidfd, .events = POLLIN };
+    shutdown(w->socket, SHUT_RDWR);
+    poll(&f, 1, POOL_SLOTS_END_MS);
+}
+
 void pool_slots_leave(struct pool *p)
 {
     if (!p->slots)
@@ -126,6 +137,7 @@ void pool_slots_leave(struct pool *p)
         pthread_mutex_unlock(&p->lock);
         if (!w)
             break;
+        see_off(w);
         pool_bury(p, w, NULL);
     }
     pthread_mutex_lock(&p->lock);

@@ -12,6 +12,7 @@ from PIL import Image
 
 from client import http, http_on, http_open, multipart, raw_socket
 from conftest import Server, free_port, wait_until
+from fcgid_site import FcgidSite
 from test_api import image, problem
 
 TOP = Path(__file__).resolve().parents[2]
@@ -80,9 +81,14 @@ http://127.0.0.1:{port} {{
 SERVERS = {"nginx": nginx, "apache": apache, "lighttpd": lighttpd, "caddy": caddy}
 
 
-@pytest.fixture(scope="module", params=list(SERVERS))
-def server(request, start_pixpool_module):
-    """One instance behind one web server."""
+@pytest.fixture(scope="module", params=[*SERVERS, "fcgid"])
+def server(request, start_pixpool_module, sample_images):
+    """One instance behind one web server; with mod_fcgid, as many as it starts."""
+    if request.param == "fcgid":
+        p = FcgidSite(sample_images, api_token="s3cret", workers=1)
+        yield p
+        p.stop()
+        return
     p = start_pixpool_module(nginx=False, api_token="s3cret", workers=1, queue=1, threads="auto")
     dir, port = p.dir, free_port()
     front = Server(SERVERS[request.param](p, dir, port), dir / "front.log", HOME=str(dir))

@@ -63,6 +63,35 @@ START_TEST(three_descriptors_arrive_in_order_and_close_on_exec)
 }
 END_TEST
 
+START_TEST(words_come_back_with_a_descriptor_or_none)
+{
+    char word = 0;
+    int fd = -2;
+    ck_assert(!ipc_recv_word(pair[0], &word, &fd));
+    ck_assert_int_eq(errno, EAGAIN);
+    ck_assert(ipc_send_word(pair[1], IPC_READY, -1));
+    ck_assert(ipc_send_word(pair[1], IPC_WANT, files[0]));
+    ck_assert(ipc_recv_word(pair[0], &word, &fd));
+    ck_assert(word == IPC_READY && fd == -1);
+    ck_assert(ipc_recv_word(pair[0], &word, &fd));
+    ck_assert(word == IPC_WANT);
+    ck_assert_uint_eq(inode(fd), inode(files[0]));
+    ck_assert_int_eq(fcntl(fd, F_GETFD), FD_CLOEXEC);
+    close(fd);
+}
+END_TEST
+
+START_TEST(a_word_with_too_many_descriptors_leaks_none)
+{
+    char word;
+    int fd, before = open_descriptors();
+    ck_assert(ipc_send_born(pair[1], &(struct ipc_born){ .index = 1 }, files[0], files[1], files[2]));
+    ck_assert(!ipc_recv_word(pair[0], &word, &fd));
+    ck_assert_int_eq(errno, EPROTO);
+    ck_assert_int_eq(open_descriptors(), before);
+}
+END_TEST
+
 START_TEST(an_empty_socket_says_again)
 {
     int index, fds[3];
@@ -141,6 +170,8 @@ int main(void)
     TCase *t = tcase_create("births");
     tcase_add_checked_fixture(t, setup, NULL);
     tcase_add_test(t, three_descriptors_arrive_in_order_and_close_on_exec);
+    tcase_add_test(t, words_come_back_with_a_descriptor_or_none);
+    tcase_add_test(t, a_word_with_too_many_descriptors_leaks_none);
     tcase_add_test(t, an_empty_socket_says_again);
     tcase_add_test(t, a_closed_socket_says_end);
     tcase_add_test(t, nonsense_is_refused_and_leaks_nothing);
