@@ -168,9 +168,22 @@ static json_t *memory(const struct config *c, const struct pool_state *s, int64_
                      (json_int_t)s->bytes_max);
 }
 
+/* What is configured, and what this system made of it. */
+static json_t *sandbox(const struct gateway *g)
+{
+    static const char *const modes[] = { "off", "limits", "strict" }, *const filters[] = { "none", "log", "enforced" },
+                             *const limits[] = { "none", "some", "all" };
+    struct sandbox_state active = ledger_told();
+    char workers[96];
+    sandbox_phrase(&active, workers, sizeof workers);
+    return json_pack("{s:s, s:s, s:s, s:i, s:b, s:s, s:s}", "mode", modes[g->cfg->sandbox], "workers", workers,
+                     "seccomp", filters[active.filter], "landlock", (int)active.landlock, "no_new_privs",
+                     (int)active.privileges, "limits", limits[active.limits], "gateway",
+                     g->sandboxed ? "seccomp" : "off");
+}
+
 static json_t *status_json(const struct gateway *g)
 {
-    static const char *const sandboxes[] = { "off", "limits", "strict" };
     struct pool_state s = pool_state(g->pool);
     int64_t resident = 0;
     json_t *o = json_object();
@@ -180,7 +193,7 @@ static json_t *status_json(const struct gateway *g)
         o, "gateway",
         json_pack("{s:i, s:f}", "pid", (int)getpid(), "age_s", (double)(clock_ms() - g->start_ms) / 1000));
     json_object_set_new(o, "draining", json_boolean(dispatch_draining(g->dispatch)));
-    json_object_set_new(o, "sandbox", json_string(sandboxes[g->cfg->sandbox]));
+    json_object_set_new(o, "sandbox", sandbox(g));
     json_object_set_new(o, "queue",
                         json_pack("{s:i, s:i, s:i, s:o, s:i}", "places",
                                   (int)(g->cfg->queue + (g->cfg->workers > 0 ? g->cfg->workers : 1)), "admitted",

@@ -17,6 +17,7 @@ struct runners;
 struct gateway {
     const struct config *cfg;
     int64_t start_ms; /* on clock_ms() */
+    bool sandboxed;   /* has given up other programs and processes */
     struct pool *pool;
     struct dispatch *dispatch;
     struct runners *runners;

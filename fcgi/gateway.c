@@ -147,8 +147,8 @@ int gateway_run(const struct config *c, int listen_fd, int spawner)
     block_signals();
     raise_descriptors();
     keep_heap_warm();
-    bool sandboxed = sandbox_gateway(c);
-    log_line(LOG_LV_INFO, "event=gateway sandbox=%s", sandboxed ? "seccomp" : "off");
+    g.sandboxed = sandbox_gateway(c);
+    log_line(LOG_LV_INFO, "event=gateway sandbox=%s", g.sandboxed ? "seccomp" : "off");
     if (!enough_threads(c))
         return status;
     if (FCGX_Init() == 0 && (g.pool = pool_create(c)) != NULL)

@@ -46,7 +46,16 @@ static int free_slot(const struct spawner *s)
 struct generation *generation_create(struct spawner *s, const struct config *c, struct config *own)
 {
     int slot = free_slot(s);
-    struct generation *g = slot >= 0 ? calloc(1, sizeof *g) : NULL;
+    struct generation *g = generation_create_at(s, slot, c, own);
+    if (g)
+        ledger_clear(slot);
+    return g;
+}
+
+struct generation *generation_create_at(struct spawner *s, int slot, const struct config *c, struct config *own)
+{
+    bool has_room = slot >= 0 && slot < SPAWNER_GENERATIONS && !s->all[slot];
+    struct generation *g = has_room ? calloc(1, sizeof *g) : NULL;
     if (!g || !(g->workers = calloc((size_t)c->workers + 1, sizeof *g->workers))) {
         free(g);
         return NULL;
@@ -63,7 +72,6 @@ struct generation *generation_create(struct spawner *s, const struct config *c, 
         g->workers[k].tally = -1;
         snprintf(g->workers[k].who, sizeof g->workers[k].who, "worker %d", k + 1); /* as ps shows it */
     }
-    ledger_clear(slot);
     s->all[slot] = g;
     return g;
 }
@@ -139,7 +147,7 @@ _Noreturn static void be_worker(const struct generation *g, pid_t parent, int nu
 {
     be_child(parent, true);
     stats_leave();
-    ledger_leave();
+    ledger_sit(g->place);
     int high[4], n = fds[3] >= 0 ? 4 : 3;
     for (int i = 0; i < n; i++)
         high[i] = fcntl(fds[i], F_DUPFD, 16); /* out of the way of each other's places */

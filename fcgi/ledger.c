@@ -1,4 +1,4 @@
-/* The page that the spawner shares with its gateways.
+/* The page that the spawner shares with its gateways, and with the binary that takes its place.
  *
  * Each gateway books in a slot of its own, and all look at the sum: so two generations keep within one memory_limit
  * while one takes over from the other, and what a killed gateway held is gone with its slot. A counter for all would
@@ -6,26 +6,65 @@
  * odd while one is written tells a reader to look again. */
 #include "ledger.h"
 
+#include <assert.h>
 #include <stdatomic.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 struct ledger {
+    uint32_t form; /* LEDGER_FORM, for another binary that finds it */
     atomic_size_t booked[LEDGER_SLOTS];
-    atomic_uint written; /* odd: a death is being written */
-    uint32_t deaths;     /* ever */
+    atomic_uint active[LEDGER_SLOTS]; /* a struct sandbox_state, in one piece */
+    atomic_uint written;              /* odd: a death is being written */
+    uint32_t deaths;                  /* ever */
     struct ledger_death death[LEDGER_DEATHS];
 };
 
-static struct ledger own;
-static struct ledger *ledger = &own; /* both set while the process has one thread */
-static int slot;
+#define LEDGER_FORM ((uint32_t)sizeof(struct ledger) << 8 | 1) /* the last byte changes with the meaning of a field */
 
-void ledger_share(void)
+static struct ledger own;
+static struct ledger *ledger = &own; /* all three set while the process has one thread */
+static int slot, file = -1;
+
+static bool ledger_map(int fd)
 {
-    void *p = mmap(NULL, sizeof own, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    if (p != MAP_FAILED)
-        ledger = p; /* otherwise each generation counts for itself */
+    void *p = fd < 0 ? MAP_FAILED : mmap(NULL, sizeof own, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    if (p == MAP_FAILED)
+        return false;
+    ledger = p;
+    file = fd;
+    return true;
+}
+
+/* Of another size it must not be touched: there may be no page behind it. */
+static bool ledger_adopt(int fd)
+{
+    struct stat st;
+    if (fd < 0 || fstat(fd, &st) < 0 || st.st_size != (off_t)sizeof own || !ledger_map(fd))
+        return false;
+    if (ledger->form == LEDGER_FORM)
+        return true;
+    ledger_leave();
+    return false;
+}
+
+bool ledger_share(int fd)
+{
+    if (ledger_adopt(fd))
+        return true;
+    int fresh = memfd_create("pixpool-ledger", MFD_CLOEXEC);
+    if (fresh >= 0 && ftruncate(fresh, (off_t)sizeof own) == 0 && ledger_map(fresh))
+        ledger->form = LEDGER_FORM;
+    else if (fresh >= 0)
+        close(fresh); /* each generation counts for itself */
+    return false;
+}
+
+int ledger_fd(void)
+{
+    return file;
 }
 
 void ledger_leave(void)
@@ -33,6 +72,7 @@ void ledger_leave(void)
     if (ledger != &own)
         munmap(ledger, sizeof own);
     ledger = &own;
+    file = -1;
 }
 
 void ledger_sit(int s)
@@ -65,9 +105,26 @@ size_t ledger_booked(void)
     return sum;
 }
 
+void ledger_tell(const struct sandbox_state *active)
+{
+    unsigned word = 0;
+    static_assert(sizeof word == sizeof *active, "one piece");
+    memcpy(&word, active, sizeof word);
+    atomic_store(&ledger->active[slot], word);
+}
+
+struct sandbox_state ledger_told(void)
+{
+    struct sandbox_state active;
+    unsigned word = atomic_load(&ledger->active[slot]);
+    memcpy(&active, &word, sizeof word);
+    return active;
+}
+
 void ledger_clear(int s)
 {
     atomic_store(&ledger->booked[s], 0);
+    atomic_store(&ledger->active[s], 0);
 }
 
 void ledger_mourn(const struct ledger_death *d)

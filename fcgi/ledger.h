@@ -1,4 +1,5 @@
-/* What the processes of one pixpool know of each other: bytes in flight of each generation, and the latest deaths.
+/* What the processes of one pixpool know of each other: bytes in flight of each generation, what its workers gave up,
+ * and the latest deaths.
  * Shared memory, made by the spawner: numbers and words, no locks. */
 #ifndef LEDGER_H
 #define LEDGER_H
@@ -8,12 +9,17 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "process.h"
+
 #define LEDGER_SLOTS  4 /* generations at one time */
 #define LEDGER_DEATHS 24
 
-void ledger_share(void);   /* the spawner, before its first fork */
-void ledger_leave(void);   /* a worker */
-void ledger_sit(int slot); /* a gateway: what it books from now on is its slot's */
+/* The spawner, before its first fork. fd: what ledger_fd() gave the binary that this one replaced, taken over where
+ * both mean the same by it (true); -1: there was none. */
+bool ledger_share(int fd);
+int ledger_fd(void);       /* the spawner; -1: it is not shared */
+void ledger_leave(void);   /* a worker, before it is given anything */
+void ledger_sit(int slot); /* a gateway or a worker: what it books and tells from now on is its slot's */
 
 /* Bytes in flight. ledger_book: takes them if all generations together stay within max. */
 bool ledger_book(size_t bytes, size_t max);
@@ -21,6 +27,10 @@ void ledger_unbook(size_t bytes);
 size_t ledger_booked(void); /* by all */
 /* The spawner: a gateway is dead, and what it held with it; or so much is taken for what a retired one keeps alive. */
 void ledger_clear(int slot);
+
+/* A worker, once its sandbox is closed; and what the latest one of this generation told. */
+void ledger_tell(const struct sandbox_state *active);
+struct sandbox_state ledger_told(void);
 
 struct ledger_death {
     int64_t at_s; /* since 1970 */

@@ -30,9 +30,21 @@ _Noreturn void worker_run(const struct config *c, int index, int socket, int mem
 
 /* sandbox.c: what processes give up. sandbox_prepare: in the spawner, before its first fork. */
 void sandbox_prepare(const struct config *c);
-/* A worker, before its first job: after it nothing can be opened. Returns a phrase that says what is active (static
- * storage), NULL where c demands more than this system has: then it must not work. */
-const char *sandbox_enter(const struct config *c);
+/* What a process has given up, as far as this system takes it. All zeroes: nothing. */
+struct sandbox_state {
+    uint8_t filter;     /* of system calls: SANDBOX_LOGS, SANDBOX_ENFORCES */
+    uint8_t landlock;   /* its version */
+    uint8_t privileges; /* 1: may gain none */
+    uint8_t limits;     /* rlimits: SANDBOX_SOME, SANDBOX_ALL */
+};
+enum { SANDBOX_NO_FILTER, SANDBOX_LOGS, SANDBOX_ENFORCES };
+enum { SANDBOX_NONE, SANDBOX_SOME, SANDBOX_ALL };
+
+/* A worker, before its first job: after it nothing can be opened. false: c demands more than this system has, and it
+ * must not work. */
+bool sandbox_enter(const struct config *c, struct sandbox_state *active);
+/* "limits, no-new-privs, landlock v7, seccomp", or "off". */
+void sandbox_phrase(const struct sandbox_state *active, char *out, size_t n);
 /* A gateway, before its first thread. false: it has given up nothing. */
 bool sandbox_gateway(const struct config *c);
 

@@ -141,13 +141,13 @@ static bool sandbox_self(void)
 
 /* Entering. */
 
-const char *sandbox_enter(const struct config *c)
+bool sandbox_enter(const struct config *c, struct sandbox_state *active)
 {
-    static char phrase[96];
     int abi = 0;
+    *active = (struct sandbox_state){ 0 };
     setpriority(PRIO_PROCESS, 0, (int)c->worker_nice); /* a key of its own: health must answer while workers are busy */
     if (c->sandbox == SANDBOX_OFF)
-        return "off";
+        return true;
     bool strict = c->sandbox == SANDBOX_STRICT && !SANDBOX_SANITIZER;
     prctl(PR_SET_DUMPABLE, 0, 0, 0, 0); /* another worker of the same user can't read this one through /proc */
     bool privileges = prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0;
@@ -155,14 +155,26 @@ const char *sandbox_enter(const struct config *c)
     bool limits = sandbox_limits(c);
     sandbox_catch();
     bool filter = (!strict || sandbox_self()) && sandbox_load(&worker_program);
-    if (strict && !filter)
-        return NULL;
-    snprintf(phrase, sizeof phrase, "%s%s", limits ? "limits" : "some limits", privileges ? ", no-new-privs" : "");
-    if (files)
-        snprintf(phrase + strlen(phrase), sizeof phrase - strlen(phrase), ", landlock v%d", abi);
-    if (filter)
-        strncat(phrase, strict ? ", seccomp" : ", seccomp in log mode", sizeof phrase - strlen(phrase) - 1);
-    return phrase;
+    *active = (struct sandbox_state){
+        .filter = !filter  ? SANDBOX_NO_FILTER
+                  : strict ? SANDBOX_ENFORCES
+                           : SANDBOX_LOGS,
+        .landlock = files ? (uint8_t)abi : 0,
+        .privileges = privileges,
+        .limits = limits ? SANDBOX_ALL : SANDBOX_SOME,
+    };
+    return filter || !strict;
+}
+
+void sandbox_phrase(const struct sandbox_state *active, char *out, size_t n)
+{
+    static const char *const limits[] = { "off", "some limits", "limits" };
+    static const char *const filters[] = { "", ", seccomp in log mode", ", seccomp" };
+    char landlock[24] = "";
+    if (active->landlock)
+        snprintf(landlock, sizeof landlock, ", landlock v%u", active->landlock);
+    snprintf(out, n, "%s%s%s%s", limits[active->limits], active->privileges ? ", no-new-privs" : "", landlock,
+             filters[active->filter]);
 }
 
 bool sandbox_gateway(const struct config *c)

@@ -27,7 +27,6 @@
 #include <unistd.h>
 
 #include "clock.h"
-#include "ledger.h"
 #include "log.h"
 #include "notify.h"
 #include "stats.h"
@@ -266,9 +265,8 @@ static bool spawner_begin(struct spawner *s, const struct config *c)
     s->signals = spawner_signalfd();
     log_role("spawner");
     stats_share();
-    ledger_share();
     sandbox_prepare(c);
-    upgrade_adopt(s, c);
+    upgrade_adopt(s, c); /* or a ledger of our own */
     struct generation *g = s->signals >= 0 ? generation_create(s, c, NULL) : NULL;
     if (s->serving)
         s->next = g;

@@ -55,6 +55,8 @@ struct spawner {
 
 /* A place for one more; NULL: all are taken, or out of memory. own: taken over with it, on success only. */
 struct generation *generation_create(struct spawner *s, const struct config *c, struct config *own);
+/* The same in the place that it has had before, with all that it booked there. */
+struct generation *generation_create_at(struct spawner *s, int slot, const struct config *c, struct config *own);
 void generation_births(struct spawner *s, struct generation *g); /* whoever is due */
 /* A death, if it is one of g's. */
 bool generation_bury(struct spawner *s, struct generation *g, pid_t pid, int status);

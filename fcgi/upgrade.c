@@ -6,8 +6,9 @@
  *     the new one starts its own generation; once that serves, the adopted ones drain
  *
  * exec in place and not a second first process beside it: a service manager watches one pid, and children have one
- * parent that may reap them. The trial is there because after exec there is no way back. Numbers of /metrics begin
- * anew, since the new binary may count other things. */
+ * parent that may reap them. The trial is there because after exec there is no way back. The ledger goes along, so that
+ * one memory_limit holds for the old and the new; numbers of /metrics begin anew, since the new binary may count other
+ * things. */
 #include "spawner_private.h"
 
 #include <errno.h>
@@ -71,18 +72,18 @@ void upgrade_expire(struct spawner *s)
 
 /* Handing over. */
 
-/* "listen=5 gateway=812:7 worker=813 worker=814 gateway=..." */
+/* "listen=5 ledger=8 gateway=812:7:0 worker=813 worker=814 gateway=..." */
 static bool describe(const struct spawner *s, char *text, size_t n)
 {
     FILE *to = fmemopen(text, n, "w");
     if (!to)
         return false;
-    fprintf(to, "listen=%d", s->listen_fd);
+    fprintf(to, "listen=%d ledger=%d", s->listen_fd, ledger_fd());
     for (int i = 0; i < SPAWNER_GENERATIONS; i++) {
         const struct generation *g = s->all[i];
         if (!g || !g->gateway.pid)
             continue;
-        fprintf(to, " gateway=%d:%d", (int)g->gateway.pid, g->to_gateway);
+        fprintf(to, " gateway=%d:%d:%d", (int)g->gateway.pid, g->to_gateway, g->place);
         for (int k = 0; k < g->n; k++)
             if (g->workers[k].pid)
                 fprintf(to, " worker=%d", (int)g->workers[k].pid);
@@ -94,6 +95,7 @@ static bool describe(const struct spawner *s, char *text, size_t n)
 static void keep_open(const struct spawner *s, bool keep)
 {
     fcntl(s->listen_fd, F_SETFD, keep ? 0 : FD_CLOEXEC);
+    fcntl(ledger_fd(), F_SETFD, keep ? 0 : FD_CLOEXEC);
     for (int i = 0; i < SPAWNER_GENERATIONS; i++)
         if (s->all[i] && s->all[i]->to_gateway >= 0)
             fcntl(s->all[i]->to_gateway, F_SETFD, keep ? 0 : FD_CLOEXEC);
@@ -135,6 +137,14 @@ static int count(const char *text, const char *word)
     return n;
 }
 
+/* The descriptor of that name; -1: there is none. text may be NULL. */
+static int inherited(const char *text, const char *name)
+{
+    int fd;
+    const char *at = text ? strstr(text, name) : NULL;
+    return at && sscanf(at + strlen(name), "=%d", &fd) == 1 ? fd : -1;
+}
+
 /* A life that began before this program did. */
 static struct life adopted_life(const char *who, pid_t pid)
 {
@@ -146,9 +156,9 @@ static struct life adopted_life(const char *who, pid_t pid)
 /* One word of the description. Workers follow their gateway. */
 static struct generation *adopt_word(struct spawner *s, const struct config *c, struct generation *g, const char *word)
 {
-    int pid, fd;
-    if (sscanf(word, "gateway=%d:%d", &pid, &fd) == 2) {
-        g = generation_create(s, c, NULL);
+    int pid, fd, slot;
+    if (sscanf(word, "gateway=%d:%d:%d", &pid, &fd, &slot) == 3) {
+        g = generation_create_at(s, slot, c, NULL);
         if (!g)
             return NULL;
         g->n = 0;
@@ -169,6 +179,7 @@ void upgrade_adopt(struct spawner *s, const struct config *c)
     struct generation *g = NULL;
     char *text = getenv(UPGRADE_ENV) ? strdup(getenv(UPGRADE_ENV)) : NULL, *rest = text;
     unsetenv(UPGRADE_ENV);
+    ledger_share(inherited(text, "ledger"));
     if (!text)
         return;
     int workers = count(text, "worker="); /* there may be more than the new configuration has */
@@ -193,7 +204,5 @@ void upgrade_adopt(struct spawner *s, const struct config *c)
 
 int upgrade_listen_fd(void)
 {
-    int fd;
-    const char *text = getenv(UPGRADE_ENV);
-    return text && sscanf(text, "listen=%d", &fd) == 1 ? fd : -1;
+    return inherited(getenv(UPGRADE_ENV), "listen");
 }

@@ -16,6 +16,7 @@
 
 #include "engine.h"
 #include "job.h"
+#include "ledger.h"
 #include "log.h"
 
 /* Heaps stay warm: freed memory is kept instead of being returned and faulted in again, page by page, for the next
@@ -95,11 +96,15 @@ _Noreturn void worker_run(const struct config *c, int index, int socket, int mem
         _exit(1);
     }
     tzset(); /* reads the time zone's file, as it does once a process; lcms2 asks for the date of a profile */
-    const char *sandbox = sandbox_enter(c);
-    if (!sandbox) {
+    struct sandbox_state active;
+    char sandbox[96];
+    if (!sandbox_enter(c, &active)) {
         log_line(LOG_LV_ERROR, "event=start error=\"sandbox = strict can't be had on this system, limits can\"");
         _exit(1);
     }
+    ledger_tell(&active);
+    ledger_leave(); /* before the first stranger's byte */
+    sandbox_phrase(&active, sandbox, sizeof sandbox);
     struct ic_error e = { 0 };
     if (!config_fonts_add(c, s.engine, &e))
         log_line(LOG_LV_ERROR, "event=start error=\"fonts: %s\"", e.text);

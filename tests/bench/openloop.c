@@ -5,7 +5,9 @@
  *
  * A client that waits for answers before it asks again slows down with the server and measures its own patience. One
  * thread and epoll, a connection for each request; %d in the URL becomes the request's number. A request's time begins
- * when it is sent, not when it was due: what this client is late by is reported beside it. Prints one JSON object. */
+ * when it is sent, not when it was due, and ends when the kernel received the last byte of the answer, not when this
+ * process got a processor to read it: its own waiting, which on a busy machine may be longer than the server's, is in
+ * neither. What it was late by is reported beside it. Prints one JSON object. */
 #include <errno.h>
 #include <math.h>
 #include <netinet/in.h>
@@ -34,7 +36,8 @@ struct sample {
 struct call {
     int fd, status;
     int64_t sent_us;
-    size_t seen; /* bytes of the answer */
+    int64_t heard_us; /* when the last of it came */
+    size_t seen;      /* bytes of the answer */
     char head[16];
 };
 
@@ -55,6 +58,14 @@ static int64_t now_us(void)
 {
     struct timespec t;
     clock_gettime(CLOCK_MONOTONIC, &t);
+    return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
+}
+
+/* On the clock of the kernel's time stamps. */
+static int64_t wall_us(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_REALTIME, &t);
     return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
 }
 
@@ -97,7 +108,7 @@ static double quantile(int status, size_t count, double q)
 
 static void finish(struct call *c)
 {
-    note(c->status, now_us() - c->sent_us);
+    note(c->status, (c->heard_us ? c->heard_us : wall_us()) - c->sent_us);
     close(c->fd);
     free(c);
     bench.open--;
@@ -118,22 +129,45 @@ static void begin(void)
     bench.next++;
     int n =
         snprintf(request, sizeof request, "GET %s HTTP/1.1\r\nHost: %s\r\nConnection: close\r\n\r\n", path, bench.host);
-    c->sent_us = now_us();
     c->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     bench.open++;
     if (c->fd < 0)
         die("socket");
     setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &(int){ 1 }, sizeof(int));
+    setsockopt(c->fd, SOL_SOCKET, SO_TIMESTAMPNS, &(int){ 1 }, sizeof(int));
+    c->sent_us = wall_us();
     struct epoll_event e = { .events = EPOLLIN | EPOLLRDHUP, .data.ptr = c };
     if (connect(c->fd, (struct sockaddr *)&bench.to, sizeof bench.to) < 0 ||
         send(c->fd, request, (size_t)n, MSG_NOSIGNAL) != n || epoll_ctl(bench.epoll, EPOLL_CTL_ADD, c->fd, &e) < 0)
         finish(c);
 }
 
+/* recv, and when the kernel received the last of it; *us is kept where it does not say. */
+static ssize_t recv_stamped(int fd, void *to, size_t size, int64_t *us)
+{
+    union {
+        char space[CMSG_SPACE(sizeof(struct timespec))];
+        struct cmsghdr align;
+    } control;
+    struct iovec part = { to, size };
+    struct msghdr m = {
+        .msg_iov = &part, .msg_iovlen = 1, .msg_control = control.space, .msg_controllen = sizeof control.space
+    };
+    ssize_t n = recvmsg(fd, &m, MSG_DONTWAIT);
+    for (struct cmsghdr *c = n > 0 ? CMSG_FIRSTHDR(&m) : NULL; c; c = CMSG_NXTHDR(&m, c)) {
+        struct timespec t;
+        if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_TIMESTAMPNS)
+            continue;
+        memcpy(&t, CMSG_DATA(c), sizeof t);
+        *us = (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
+    }
+    return n;
+}
+
 static void hear(struct call *c)
 {
     static char sink[1 << 18];
-    ssize_t n = recv(c->fd, sink, sizeof sink, MSG_DONTWAIT);
+    ssize_t n = recv_stamped(c->fd, sink, sizeof sink, &c->heard_us);
     if (n < 0 && (errno == EAGAIN || errno == EINTR))
         return;
     if (n <= 0) {
@@ -204,9 +238,10 @@ static void print_status(int status, const char *before)
         count += bench.samples[i].status == status;
         in_time += bench.samples[i].status == status && bench.samples[i].in_time;
     }
-    printf("%s\"%d\": {\"n\": %zu, \"in_time\": %zu, \"p50_ms\": %.2f, \"p90_ms\": %.2f, \"p99_ms\": %.2f}", before,
-           status, count, in_time, quantile(status, count, 0.5), quantile(status, count, 0.9),
-           quantile(status, count, 0.99));
+    printf("%s\"%d\": {\"n\": %zu, \"in_time\": %zu, \"p50_ms\": %.2f, \"p90_ms\": %.2f, \"p99_ms\": %.2f, "
+           "\"max_ms\": %.2f}",
+           before, status, count, in_time, quantile(status, count, 0.5), quantile(status, count, 0.9),
+           quantile(status, count, 0.99), quantile(status, count, 1));
 }
 
 static void print(void)

@@ -46,6 +46,8 @@ def test_the_page_shows_what_happens(house, browser):
     assert any(r[2] == "SIGSYS" for r in rows(browser, "deaths"))
     recent = rows(browser, "recent")
     assert any("x-test=busy" in r[2] for r in recent) and any(r[1] == "500" for r in recent)
+    told = http("GET", f"{house.url}/status.json").json()["sandbox"]
+    assert f"sandbox strict: {told['workers']}" in browser.find_element("id", "about").text
     stages = {r[0]: r for r in rows(browser, "stages")}
     assert set(stages) == {"queue", "read", "decode", "transform", "encode", "write", "total"}
     assert re.fullmatch(r"[\d.]+ m?s", stages["total"][4])

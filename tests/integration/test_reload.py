@@ -4,6 +4,7 @@ The long form, `make test-reload`, does ten rounds and 20,000 requests; RELOAD_R
 """
 
 import os
+import re
 import shutil
 import signal
 import threading
@@ -14,6 +15,7 @@ import pytest
 
 from client import http, http_on, http_open
 from conftest import wait_until
+from fcgi_client import STDIN, Client, header, parameters, record
 from site_conf import run_site
 
 ROUNDS = int(os.environ.get("RELOAD_ROUNDS", "3"))
@@ -101,6 +103,10 @@ def start(start_pixpool, keep="off", **keys):
     return p
 
 
+def metrics(p):
+    return http("GET", f"{p.url}/metrics").body.decode()
+
+
 def one_generation(p, old):
     found = p.with_role("gateway")
     return len(found) == 1 and found != [old]
@@ -163,6 +169,30 @@ def test_two_generations_keep_within_the_workers_of_one_and_a_half(start_pixpool
     done.set()
     watcher.join()
     assert most <= 4
+
+
+@pytest.mark.parametrize("how", [signal.SIGHUP, signal.SIGUSR2], ids=["reload", "upgrade"])
+def test_two_generations_keep_within_the_memory_of_one(start_pixpool, how):
+    """What a slow upload holds in the old one is not there for the new one."""
+    p = start_pixpool(workers=1, queue=16, max_body="32M", max_result="8M", worker_memory="64M", memory_limit="168M",
+                      body_timeout="60s", deadline="60s", grace="60s")
+
+    def upload():  # 97 MB are left for requests, 64 fewer once there is a second worker, and this one wants 25
+        return http("POST", f"{p.url}/api/images/process?w=10", b"x" * 25_000_000, {"Content-Type": "image/jpeg"})
+
+    slow = header(parameters("/api/images/process?w=10", "POST", 25_000_000, CONTENT_TYPE="image/jpeg"))
+    assert upload().status == 415
+    old = p.gateway()
+    with Client(str(p.socket)) as c:
+        c.send(slow + record(STDIN, b"x" * 1000))
+        inflight = re.compile(r"^pixpool_inflight_bytes (\S+)$", re.M)
+        assert wait_until(lambda: float(inflight.search(metrics(p))[1]) >= 25e6, 20), metrics(p)
+        os.kill(p.pid, how)
+        assert wait_until(lambda: len(set(p.with_role("gateway")) - {old}) == 1, 30)
+        assert wait_until(lambda: upload().status == 503, 20, 0.1)
+        assert old in p.with_role("gateway"), "it still waits for the slow one"
+    assert wait_until(lambda: one_generation(p, old), 30)
+    assert wait_until(lambda: upload().status == 415, 20, 0.1)
 
 
 def test_a_binary_that_does_not_start_changes_nothing(start_pixpool, tmp_path):

@@ -50,9 +50,19 @@ def test_what_is_active_is_in_the_log_and_in_the_kernel(strict):
     worker, gateway = status_of(strict.workers()[0]), status_of(strict.gateway())
     assert (worker["NoNewPrivs"], worker["Seccomp"]) == ("1", "2")
     assert (gateway["NoNewPrivs"], gateway["Seccomp"]) == ("1", "2")
+    told = http("GET", f"{strict.url}/status.json").json()["sandbox"]
+    assert told["workers"] in strict.log()
+    assert (told["mode"], told["seccomp"], told["no_new_privs"], told["limits"]) == ("strict", "enforced", True, "all")
+    assert told["gateway"] == "seccomp" and (told["landlock"] > 0) == ("landlock" in told["workers"])
     limits = Path(f"/proc/{strict.workers()[0]}/limits").read_text()
     assert re.search(r"Max open files\s+0 ", limits) and re.search(r"Max processes\s+0 ", limits)
     assert re.search(r"Max cpu time\s+3600 ", limits)
+
+
+def test_workers_step_back(start_pixpool):
+    p = start_pixpool(workers=1, worker_nice=7)
+    assert http("GET", f"{p.url}/img/photo.jpg?w=12").status == 200
+    assert os.getpriority(os.PRIO_PROCESS, p.workers()[0]) - os.getpriority(os.PRIO_PROCESS, p.gateway()) == 7
 
 
 def test_limits_alone_stop_descriptors_and_leave_the_rest_to_the_log(start_pixpool):
@@ -61,6 +71,8 @@ def test_limits_alone_stop_descriptors_and_leave_the_rest_to_the_log(start_pixpo
         a = http("GET", f"{p.url}/img/photo.jpg?w=10&x-test={op}")
         assert (a.status, a.json()["detail"]) == (400, "the sandbox let it pass: -1")
     assert 'sandbox="limits, no-new-privs, seccomp in log mode"' in p.log()
+    told = http("GET", f"{p.url}/status.json").json()["sandbox"]
+    assert (told["mode"], told["seccomp"], told["landlock"]) == ("limits", "log", 0)
 
 
 def test_off_is_off(start_pixpool):
@@ -68,3 +80,5 @@ def test_off_is_off(start_pixpool):
     a = http("GET", f"{p.url}/img/photo.jpg?w=10&x-test=open")
     assert a.status == 400 and int(a.json()["detail"].split()[-1]) >= 3
     assert status_of(p.workers()[0])["Seccomp"] == "0" == status_of(p.gateway())["Seccomp"]
+    told = http("GET", f"{p.url}/status.json").json()["sandbox"]
+    assert (told["mode"], told["workers"], told["seccomp"], told["gateway"]) == ("off", "off", "none", "off")

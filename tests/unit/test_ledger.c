@@ -2,6 +2,8 @@
 #include <check.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -9,7 +11,7 @@
 
 START_TEST(a_budget_holds_for_all_together)
 {
-    ledger_share();
+    ledger_share(-1);
     ledger_sit(0);
     ck_assert(ledger_book(600, 1000));
     pid_t pid = fork();
@@ -34,7 +36,7 @@ END_TEST
 START_TEST(the_latest_deaths_are_kept)
 {
     struct ledger_death out[LEDGER_DEATHS];
-    ledger_share();
+    ledger_share(-1);
     ck_assert_int_eq(ledger_deaths(out), 0);
     for (int i = 1; i <= 3 * LEDGER_DEATHS; i++) {
         struct ledger_death d = { .pid = i, .end = "signal=SIGSEGV" };
@@ -50,7 +52,7 @@ END_TEST
 /* Who reads while one is written gets no half of it. */
 START_TEST(a_death_is_read_whole)
 {
-    ledger_share();
+    ledger_share(-1);
     pid_t pid = fork();
     if (pid == 0) {
         for (int i = 1; i < 50000; i++) {
@@ -74,6 +76,49 @@ START_TEST(a_death_is_read_whole)
 }
 END_TEST
 
+/* What a binary leaves to the one that takes its place. */
+START_TEST(the_next_binary_takes_it_over)
+{
+    ck_assert(!ledger_share(-1));
+    int fd = ledger_fd();
+    ck_assert_int_ge(fd, 0);
+    ledger_sit(2);
+    ck_assert(ledger_book(700, 1000));
+    ledger_tell(&(struct sandbox_state){ .landlock = 7, .filter = SANDBOX_ENFORCES });
+    ledger_leave();
+    ck_assert_uint_eq(ledger_booked(), 0);
+    ck_assert(ledger_share(fd));
+    ck_assert_uint_eq(ledger_booked(), 700);
+    ck_assert_uint_eq(ledger_told().landlock, 7);
+    ck_assert_uint_eq(ledger_told().filter, SANDBOX_ENFORCES);
+    ledger_sit(0);
+    ck_assert(!ledger_book(301, 1000));
+    ledger_clear(2);
+    ck_assert(ledger_book(301, 1000));
+    ck_assert_uint_eq(ledger_told().landlock, 0);
+    ledger_leave();
+}
+END_TEST
+
+/* An older one may have left something else. */
+START_TEST(what_it_does_not_know_it_leaves_alone)
+{
+    ledger_share(-1);
+    struct stat st;
+    ck_assert_int_eq(fstat(ledger_fd(), &st), 0);
+    int other = memfd_create("other", 0);
+    ck_assert_int_eq(ftruncate(other, 1000), 0);
+    ledger_leave();
+    ck_assert(!ledger_share(other));
+    ck_assert_int_ne(ledger_fd(), other);
+    ledger_leave();
+    ck_assert_int_eq(ftruncate(other, st.st_size), 0); /* the size is right, the rest is not */
+    ck_assert(!ledger_share(other));
+    ck_assert_int_ne(ledger_fd(), other);
+    ck_assert(ledger_book(1, 1));
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("ledger");
@@ -81,6 +126,8 @@ int main(void)
     tcase_add_test(t, a_budget_holds_for_all_together);
     tcase_add_test(t, the_latest_deaths_are_kept);
     tcase_add_test(t, a_death_is_read_whole);
+    tcase_add_test(t, the_next_binary_takes_it_over);
+    tcase_add_test(t, what_it_does_not_know_it_leaves_alone);
     suite_add_tcase(s, t);
     SRunner *r = srunner_create(s);
     srunner_run_all(r, CK_NORMAL);
