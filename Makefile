@@ -213,6 +213,16 @@ install: man ## build and install; PREFIX=/usr/local SYSCONFDIR=/usr/local/etc D
 uninstall: ## remove what install copied; a changed configuration stays
 	@$(installer) uninstall
 
+.PHONY: deb test-deb
+deb: ## a package for this Debian, in build/deb
+	@tools/deps.sh deb
+	@$(MAKE) --no-print-directory man
+	@tools/deb.sh
+test-deb: ## the package's tests in a Debian that has nothing but what it depends on, as root
+	@tools/deps.sh fresh
+	@$(MAKE) --no-print-directory deb
+	@tools/test_deb.sh
+
 .PHONY: clean help
 clean: ## remove everything built
 	rm -rf build

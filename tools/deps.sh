@@ -5,6 +5,8 @@
 #     deps.sh test    the same and what `make test` needs
 #     deps.sh bench   what builds pixpool and its peers in `make bench`
 #     deps.sh dev     the same and what lint, format, the sanitizers and fuzzing need
+#     deps.sh deb     what builds pixpool and its package
+#     deps.sh fresh   what makes a Debian without anything, to try packages in
 #     deps.sh qemu    the tests', and what runs and builds for other CPUs
 #     deps.sh libraries    installs nothing: prints the libraries to build with
 set -euo pipefail
@@ -13,17 +15,22 @@ build=(gcc libc6-dev make pkg-config binutils libfcgi-dev libjpeg62-turbo-dev li
     libwebp-dev liblcms2-dev libseccomp-dev libjansson-dev libsodium-dev libinih-dev
     libarchive-dev libfreetype-dev libharfbuzz-dev libfribidi-dev)
 run=(nginx curl mate-backgrounds fonts-dejavu-core)
-tests=(check groff-base man-db apache2 libapache2-mod-fcgid lighttpd caddy systemd python3 python3-numpy python3-pytest python3-pil
+tests=(check groff-base man-db apache2 libapache2-mod-fcgid lighttpd caddy systemd spawn-fcgi lintian
+    python3 python3-numpy python3-pytest python3-pil
     python3-selenium chromium chromium-driver libjpeg-turbo-progs webp prometheus valgrind
     fonts-dejavu-core fonts-noto-core pngquant libimage-exiftool-perl)
 bench=(libvips-dev python3 python3-numpy python3-pil libjpeg-turbo-progs mate-backgrounds)
+deb=(dpkg-dev debhelper fakeroot)
+fresh=(debootstrap)
 dev=(clang libclang-rt-dev clang-format shellcheck)
 qemu=(qemu-user gcc-aarch64-linux-gnu)
 
 case "${1:-}" in
 run) wanted=("${build[@]}" "${run[@]}") ;;
-test) wanted=("${build[@]}" "${run[@]}" "${tests[@]}") ;;
+test) wanted=("${build[@]}" "${run[@]}" "${tests[@]}" "${deb[@]}") ;;
 bench) wanted=("${build[@]}" "${bench[@]}") ;;
+deb) wanted=("${build[@]}" "${deb[@]}") ;;
+fresh) wanted=("${build[@]}" "${run[@]}" "${tests[@]}" "${deb[@]}" "${fresh[@]}") ;;
 dev) wanted=("${build[@]}" "${run[@]}" "${tests[@]}" "${dev[@]}") ;;
 qemu) wanted=("${build[@]}" "${run[@]}" "${tests[@]}" "${qemu[@]}") ;;
 libraries)
@@ -31,7 +38,7 @@ libraries)
     exit
     ;;
 *)
-    echo "usage: $0 run|test|bench|dev|qemu|libraries" >&2
+    echo "usage: $0 run|test|bench|deb|fresh|dev|qemu|libraries" >&2
     exit 2
     ;;
 esac
