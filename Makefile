@@ -104,6 +104,13 @@ test-reload: ## ten reloads and ten upgrades under load, 20,000 requests each, n
 	@$(MAKE) --no-print-directory -j$(JOBS) programs
 	@RELOAD_ROUNDS=10 RELOAD_REQUESTS=20000 PYTEST_SECONDS=3600 tools/test.sh tests/integration/test_reload.py
 
+.PHONY: test-cluster
+test-cluster: ## conf/nginx/cluster.conf on three hosts: network namespaces, nginx and two nodes over TCP; needs root
+	@[ "$$(id -u)" = 0 ] || { echo 'make test-cluster builds network namespaces, which needs root: sudo make test-cluster' >&2; exit 1; }
+	@tools/deps.sh test
+	@$(MAKE) --no-print-directory -j$(JOBS) programs
+	@CLUSTER=hosts tools/test.sh tests/integration/test_cluster.py
+
 # Sanitizers: builds of their own; the browser would add nothing.
 SANITIZED_SUITES ?= tests/unit tests/kernels tests/integration
 
