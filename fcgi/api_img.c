@@ -27,7 +27,9 @@ struct img {
     struct source source;
     struct marks marks;
     char etag[ETAG_SIZE];
+    const char *raw; /* what stands behind /img/, as it came */
     struct cache_key key;
+    char name[CACHE_NAME];
 };
 
 /* The options segment, n bytes of text. */
@@ -78,6 +80,7 @@ static bool parse_url(struct img *g, const struct request *rq, const char *path,
     struct query_error e = { .option = "" };
     const char *slash = strchr(path, '/'), *why;
     query_init(&g->asked);
+    g->raw = path;
     g->path_form = slash && query_is_options(path, (size_t)(slash - path));
     if (g->path_form && !parse_segment(g, c, path, (size_t)(slash - path), a))
         return false;
@@ -195,6 +198,28 @@ static bool just_written(const struct source *s)
     return age_s > -0.1 && age_s < (s->mtime.tv_nsec ? 0.1 : 2.1);
 }
 
+/* Whether a web server may answer this URL the next time, from its name alone. */
+static bool may_have_name(const struct img *g, const struct config *c)
+{
+    const struct query *q = &g->query;
+    if (c->cache_layout != LAYOUT_PATH || q->format_auto || q->explain || q->dl || *q->filename)
+        return false;
+    if (q->expires_s >= 0 || q->maxage_s >= 0 || query_given(&g->asked, "s"))
+        return false;
+    return g->path_form || !query_given(&g->asked, "format"); /* in the path form it is an extension */
+}
+
+static void make_key(struct img *g, const struct request *rq)
+{
+    const struct config *c = rq->gw->cfg;
+    g->key = (struct cache_key){ .etag = g->etag, .path = g->path, .size = g->source.size, .mtime = g->source.mtime };
+    if (!rq->gw->cache)
+        return;
+    g->key.keep = !just_written(&g->source);
+    if (may_have_name(g, c) && cache_name(g->raw, rq->query, g->name))
+        g->key.name = g->name;
+}
+
 /* From the cache, without a worker. false: it is not there. */
 static bool answer_hit(struct img *g, struct request *rq, struct image_reply *im, struct reply *a)
 {
@@ -225,7 +250,7 @@ static void answer(struct img *g, struct request *rq, struct reply *a)
         reply_body(a, 304, NULL, NULL, 0);
         return;
     }
-    g->key = (struct cache_key){ .etag = g->etag, .keep = rq->gw->cache && !just_written(&g->source) };
+    make_key(g, rq);
     if (answer_hit(g, rq, &im, a))
         return;
     if (!image_reply_probe(g->source.fd, g->source.size, &im.info, &e)) {

@@ -1,4 +1,4 @@
-/* Entries of the result cache, found and kept by requests.
+/* Entries of the result cache, found by requests; cache_keep.c puts them there.
  *
  * An entry is named by its result's entity tag, which is a hash of all that the result depends on, the source's size
  * and time among it: so every hit is checked against the source, a changed source is another entry, and the old one
@@ -14,7 +14,6 @@
 #include <unistd.h>
 
 #include "cache_private.h"
-#include "log.h"
 
 #define TOUCH_S 60 /* an entry's time of use is that exact */
 
@@ -44,38 +43,84 @@ void cache_free(struct cache *k)
 
 static bool head_sound(const struct cache_head *h, int64_t file_size, int64_t max)
 {
-    return !memcmp(h->magic, CACHE_MAGIC, sizeof h->magic) && h->format > IC_FORMAT_ORIGIN && h->format < IC_FORMATS &&
-           h->source_format > IC_FORMAT_ORIGIN && h->source_format < IC_FORMATS && h->length <= (uint64_t)max &&
-           (int64_t)h->length + (int64_t)sizeof *h == file_size;
+    if (memcmp(h->magic, CACHE_MAGIC, sizeof h->magic) || h->format <= IC_FORMAT_ORIGIN || h->format >= IC_FORMATS ||
+        h->source_format <= IC_FORMAT_ORIGIN || h->source_format >= IC_FORMATS || h->length > (uint64_t)max)
+        return false;
+    int64_t rest = file_size - (int64_t)sizeof *h;
+    return h->inode ? rest > 0 && rest < CACHE_NAME : rest == (int64_t)h->length;
 }
 
-/* The time of the last use is the file's: many file systems are mounted so that they note no reading. */
-static void touch(const struct cache *k, int fd, const struct stat *st)
+static struct job_output head_told(const struct cache_head *h)
 {
-    int64_t every = k->cfg->cache_ttl_s / 4 < TOUCH_S ? k->cfg->cache_ttl_s / 4 : TOUCH_S;
-    if (time(NULL) - st->st_mtim.tv_sec >= every)
-        futimens(fd, NULL); /* where it can't be, the entry is made anew one day */
+    return (struct job_output){ .format = h->format,
+                                .source_format = h->source_format,
+                                .width = h->width,
+                                .height = h->height,
+                                .source_width = h->source_width,
+                                .source_height = h->source_height,
+                                .warnings = h->warnings,
+                                .exceeded = h->exceeded,
+                                .length = h->length };
 }
 
-static bool read_head(const struct cache *k, int fd, struct cache_hit *out)
+/* The time of the last use is an entry's own, because many file systems are mounted so that they note no reading. An
+ * image under a name keeps the time at which it was made; web servers tell it, and the sweep goes by it. */
+static void touch(const struct cache *k, int fd, const struct stat *st, bool named)
+{
+    const struct timespec used[2] = { { .tv_nsec = UTIME_NOW }, { .tv_nsec = named ? UTIME_OMIT : UTIME_NOW } };
+    int64_t every = k->cfg->cache_ttl_s / 4 < TOUCH_S ? k->cfg->cache_ttl_s / 4 : TOUCH_S;
+    if (time(NULL) - (named ? st->st_atim : st->st_mtim).tv_sec >= every)
+        futimens(fd, used); /* where it can't be, the entry is made anew one day */
+}
+
+/* The image of a head that is followed by a name; its descriptor, or -1. */
+static int open_named(const struct cache *k, int fd, const struct cache_head *h, char name[CACHE_NAME])
+{
+    struct stat st;
+    ssize_t n = pread(fd, name, CACHE_NAME - 1, sizeof *h);
+    if (n <= 0)
+        return -1;
+    name[n] = '\0';
+    int image = cache_named_open(k->cfg, name);
+    if (image >= 0 && fstat(image, &st) == 0 && st.st_ino == h->inode && (uint64_t)st.st_size == h->length) {
+        touch(k, image, &st, true);
+        return image;
+    }
+    if (image >= 0)
+        close(image);
+    return -1;
+}
+
+/* A web server that asked us did not find the image by itself: it shall the next time. */
+static void lend_name(struct cache *k, const struct cache_key *key, const struct cache_hit *hit, const char *has)
+{
+    if (*has) {
+        if (strcmp(has, key->name))
+            cache_named_link(k->cfg, has, key->name);
+        return;
+    }
+    uint8_t *image = malloc(hit->told.length + 1);
+    if (image && cache_nameable(key, &hit->told) &&
+        pread(hit->fd, image, hit->told.length, hit->at) == (ssize_t)hit->told.length)
+        cache_keep(k, key, &hit->told, image);
+    free(image);
+}
+
+static bool find(struct cache *k, const struct cache_key *key, int fd, struct cache_hit *out)
 {
     struct cache_head h;
     struct stat st;
+    char name[CACHE_NAME] = "";
     if (fstat(fd, &st) != 0 || pread(fd, &h, sizeof h, 0) != (ssize_t)sizeof h ||
         !head_sound(&h, st.st_size, k->cfg->max_result))
         return false;
-    *out = (struct cache_hit){ .fd = fd,
-                               .at = sizeof h,
-                               .told = { .format = h.format,
-                                         .source_format = h.source_format,
-                                         .width = h.width,
-                                         .height = h.height,
-                                         .source_width = h.source_width,
-                                         .source_height = h.source_height,
-                                         .warnings = h.warnings,
-                                         .exceeded = h.exceeded,
-                                         .length = h.length } };
-    touch(k, fd, &st);
+    int image = h.inode ? open_named(k, fd, &h, name) : fcntl(fd, F_DUPFD_CLOEXEC, 3);
+    if (image < 0)
+        return false;
+    *out = (struct cache_hit){ .fd = image, .at = h.inode ? 0 : sizeof h, .told = head_told(&h) };
+    touch(k, fd, &st, false);
+    if (key->name)
+        lend_name(k, key, out, name);
     return true;
 }
 
@@ -88,46 +133,7 @@ bool cache_find(struct cache *k, const struct cache_key *key, struct cache_hit *
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
         return false;
-    if (read_head(k, fd, out))
-        return true;
+    bool found = find(k, key, fd, out);
     close(fd);
-    return false;
-}
-
-/* Keeping. */
-
-/* Once for each kind of trouble, and once when it is over. */
-static void report(struct cache *k, int err)
-{
-    if (atomic_exchange(&k->trouble, err) == err)
-        return;
-    if (err)
-        log_line(LOG_LV_ERROR, "event=cache error=%s text=\"nothing can be kept below cache_dir, requests are served\"",
-                 strerrorname_np(err));
-    else
-        log_line(LOG_LV_INFO, "event=cache text=\"results are kept again\"");
-}
-
-void cache_keep(struct cache *k, const struct cache_key *key, const struct job_output *o, const uint8_t *image)
-{
-    char name[CACHE_TAG + 4], tmp[CACHE_PATH];
-    /* One that would push out an eighth of the others is not worth it. */
-    if (!k || !key->keep || !cache_tag_path(key->etag, name) || (int64_t)o->length > k->cfg->cache_size / 8)
-        return;
-    struct cache_head h = { .magic = CACHE_MAGIC, /* no room for a NUL, none needed */
-                            .format = o->format,
-                            .source_format = o->source_format,
-                            .width = o->width,
-                            .height = o->height,
-                            .source_width = o->source_width,
-                            .source_height = o->source_height,
-                            .warnings = o->warnings,
-                            .exceeded = o->exceeded,
-                            .length = o->length };
-    int err = cache_write(k->cfg, &h, sizeof h, image, o->length, tmp);
-    if (!err)
-        err = cache_publish(k->cfg, tmp, name);
-    report(k, err);
-    if (!err)
-        cache_keeper_tell(k, cache_grow(k->cfg, cache_disk_bytes((int64_t)(o->length + sizeof h))));
+    return found;
 }

@@ -1,21 +1,31 @@
 /* The result cache: what GET of images made once, in files below cache_dir that any number of processes share.
  *
- *     cache.c        finding and keeping entries       cache_files.c   where they lie, and writing files whole
- *     cache_sweep.c  what has to go                    cache_keeper.c  the thread that sweeps now and then */
+ *     cache.c        finding results                   cache_keep.c    keeping them
+ *     cache_files.c  where they lie, writing whole     cache_keeper.c  the thread that sweeps now and then
+ *     cache_name.c   names for web servers             cache_named.c   and files under them
+ *     cache_sweep.c  what has to go                    cache_walk.c    all files, for it */
 #ifndef CACHE_H
 #define CACHE_H
 
 #include <stdatomic.h>
+#include <time.h>
 
 #include "config.h"
 #include "job.h"
 
 struct cache; /* one per gateway; any thread may use it */
 
-/* What a result depends on, and where it may lie. */
+#define CACHE_NAME 1024 /* bytes of a name, its NUL included */
+
+/* What a result depends on, and where it may lie. Texts are borrowed. */
 struct cache_key {
     const char *etag; /* names the entry: another source, option or version is another one */
+    const char *name; /* where a web server may find the image by itself; NULL: it may not */
     bool keep;        /* false: is not to be stored */
+    /* the source, for a last look before an image gets a name */
+    const char *path;
+    int64_t size;
+    struct timespec mtime;
 };
 
 /* An entry that was found: n bytes of an image in a file of our own. */
@@ -36,8 +46,17 @@ bool cache_find(struct cache *k, const struct cache_key *key, struct cache_hit *
  * be NULL. */
 void cache_keep(struct cache *k, const struct cache_key *key, const struct job_output *o, const uint8_t *image);
 
+/* The name of what a URL means: path is what stands behind /img/, and query its query, both still encoded. false: it
+ * has none. */
+bool cache_name(const char *path, const char *query, char out[CACHE_NAME]);
+/* What a web server takes a file of this name for; IC_FORMAT_ORIGIN: for no image of ours. */
+enum ic_format cache_name_format(const char *name);
+/* Whether images may be put below cache_dir under their names: it is empty, or all there is is ours. */
+bool cache_named_may(const struct config *c);
+
 enum cache_why {
-    CACHE_OLD,   /* not asked for in cache_ttl */
+    CACHE_OLD,   /* not asked for in cache_ttl; or made as long ago, where a web server answers without asking */
+    CACHE_STALE, /* under a name, and its source changed */
     CACHE_LARGE, /* asked for longest ago, while all together were too large */
     CACHE_TORN,  /* left behind by a process that died while it wrote */
     CACHE_WHYS

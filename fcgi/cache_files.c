@@ -50,27 +50,33 @@ static int make_way(const struct config *c, const char *name)
     return err || !slash ? err : make_directory(c, name, (size_t)(slash - name));
 }
 
-static int open_new(const struct config *c, char tmp[CACHE_PATH], int *fd)
+void cache_temporary(const struct config *c, char tmp[CACHE_PATH])
 {
     char name[48];
     snprintf(name, sizeof name, "tmp/%d.%08x%08x", (int)getpid(), randombytes_random(), randombytes_random());
     cache_path(c, name, tmp);
+}
+
+static int open_new(const struct config *c, char tmp[CACHE_PATH], int *fd)
+{
+    cache_temporary(c, tmp);
     for (int tries = 0; tries < 2; tries++) {
         *fd = open(tmp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
         int err = *fd < 0 ? errno : 0;
-        if (err != ENOENT || (err = make_way(c, name)) != 0)
+        if (err != ENOENT || (err = make_way(c, "tmp/")) != 0)
             return err;
     }
     return ENOENT;
 }
 
-int cache_write(const struct config *c, const void *head, size_t head_n, const void *image, size_t n,
-                char tmp[CACHE_PATH])
+int cache_write(const struct config *c, struct iovec head, struct iovec image, char tmp[CACHE_PATH], struct stat *st)
 {
     int fd, err = open_new(c, tmp, &fd);
     if (err)
         return err;
-    bool ok = file_write_all(fd, head, head_n) && file_write_all(fd, image, n);
+    bool ok = file_write_all(fd, head.iov_base, head.iov_len) && file_write_all(fd, image.iov_base, image.iov_len);
+    if (ok && st)
+        ok = fchmod(fd, 0644) == 0 && fstat(fd, st) == 0; /* others are to read it */
     err = ok ? 0 : errno;
     if (close(fd) != 0 && ok)
         err = errno;

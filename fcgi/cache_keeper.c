@@ -38,11 +38,13 @@ static void sweep(struct cache *k)
 {
     struct cache_swept s;
     int err = cache_sweep(k->cfg, &k->stop, &s);
-    int64_t gone = s.gone[CACHE_OLD] + s.gone[CACHE_LARGE] + s.gone[CACHE_TORN];
-    if (!err && gone > 0)
-        log_line(LOG_LV_INFO, "event=cache_swept old=%lld large=%lld torn=%lld entries=%lld bytes=%lld",
-                 (long long)s.gone[CACHE_OLD], (long long)s.gone[CACHE_LARGE], (long long)s.gone[CACHE_TORN],
-                 (long long)s.entries, (long long)s.bytes);
+    int64_t gone = 0;
+    for (int i = 0; !err && i < CACHE_WHYS; i++)
+        gone += s.gone[i];
+    if (gone > 0)
+        log_line(LOG_LV_INFO, "event=cache_swept old=%lld stale=%lld large=%lld torn=%lld entries=%lld bytes=%lld",
+                 (long long)s.gone[CACHE_OLD], (long long)s.gone[CACHE_STALE], (long long)s.gone[CACHE_LARGE],
+                 (long long)s.gone[CACHE_TORN], (long long)s.entries, (long long)s.bytes);
 }
 
 static void *keeper(void *arg)

@@ -2,15 +2,18 @@
  *
  *     cache_dir/.pixpool/     nothing for others: a name with a dot in front is served by no web server
  *         tmp/                files that are being written
- *         ab/abcdef...        entries by the tag of their result: a head, and the image
+ *         ab/abcdef...        entries by the tag of their result: a head, and the image or its name
  *         sweep               is locked by whoever sweeps; its time is that of the last sweep
- *         grown               its size tells how much was written since */
+ *         grown               its size tells how much was written since
+ *         named               what lies beside .pixpool is ours as well
+ *     cache_dir/w=300/a.jpg   an image under its name */
 #ifndef CACHE_PRIVATE_H
 #define CACHE_PRIVATE_H
 
 #include <pthread.h>
 #include <stdatomic.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
 
 #include "cache.h"
 
@@ -18,13 +21,15 @@
 #define CACHE_PATH 4352 /* cache_dir and the longest of our own names */
 #define CACHE_TAG  22   /* characters of an entity tag without its quotes */
 
-/* In front of an image. Read by the machine that wrote it, or one of its kind: another one takes it for rubbish. */
+/* In front of an image, or of its name. Read by the machine that wrote it, or one of its kind: another one takes it for
+ * rubbish. */
 struct cache_head {
     char magic[8];
     int32_t format, source_format;
     uint32_t width, height, source_width, source_height;
     uint32_t warnings, exceeded;
-    uint64_t length;
+    uint64_t length; /* of the image */
+    uint64_t inode; /* 0: the image follows; else a name follows, and the image is the file there if it is still this */
 };
 #define CACHE_MAGIC "pixpool1"
 
@@ -39,20 +44,49 @@ struct cache {
     bool due;
 };
 
+/* cache_keep.c: whether a web server can say about this result all that there is to say. */
+bool cache_nameable(const struct cache_key *key, const struct job_output *o);
+
 /* cache_files.c. All return 0 or an errno. */
 
 /* cache_dir/.pixpool/NAME, or that directory itself where name is "". */
 void cache_path(const struct config *c, const char *name, char out[CACHE_PATH]);
 /* ab/abcdef... of an entity tag. false: it is none of ours. */
 bool cache_tag_path(const char *etag, char out[CACHE_TAG + 4]);
-/* Writes head and image into a file that nobody sees, and tells its path. */
-int cache_write(const struct config *c, const void *head, size_t head_n, const void *image, size_t n,
-                char tmp[CACHE_PATH]);
+/* A path for a new file that nobody sees. */
+void cache_temporary(const struct config *c, char tmp[CACHE_PATH]);
+/* Writes head and image into such a file, and tells its path. st (or NULL): everybody may read it, and this is it. */
+int cache_write(const struct config *c, struct iovec head, struct iovec image, char tmp[CACHE_PATH], struct stat *st);
 /* Gives it its name; removes it where that fails. */
 int cache_publish(const struct config *c, const char *tmp, const char *name);
 /* Notes that an entry of n bytes was written. Returns all that was written since the last sweep. */
 int64_t cache_grow(const struct config *c, int64_t n);
 int64_t cache_disk_bytes(int64_t size); /* what a file of this size takes */
+
+/* cache_named.c: images under names. */
+
+/* Whether what lies below cache_dir was put there by us; whether we may begin to. */
+bool cache_named_ours(const struct config *c);
+int cache_named_open(const struct config *c, const char *name); /* a descriptor, or -1 */
+/* As cache_publish. */
+int cache_named_publish(const struct config *c, const char *tmp, const char *name);
+/* The same image under one more name. */
+void cache_named_link(const struct config *c, const char *from, const char *to);
+
+/* cache_walk.c. */
+enum cache_kind { CACHE_ENTRY, CACHE_TEMPORARY, CACHE_NAMED };
+struct cache_file {
+    enum cache_kind kind;
+    int dir;                 /* where it lies, */
+    const char *last, *name; /* under which name; and that below cache_dir where it is a named one */
+    const struct stat *st;
+};
+typedef void cache_judge(void *ctx, const struct cache_file *f);
+/* Calls judge, which may remove what it is shown, with every file until *stop (or NULL). 0, or an errno. */
+int cache_walk(const struct config *c, const atomic_bool *stop, cache_judge *judge, void *ctx);
+
+/* cache_named.c: whether the source of an image under this name is another one since made, or none any more. */
+bool cache_named_stale(const struct config *c, const char *name, struct timespec made);
 
 /* cache_keeper.c. */
 int cache_keeper_start(struct cache *k); /* 0, or an errno */

@@ -5,11 +5,9 @@
  *
  * Two walks and a table of ages instead of a sorted list of entries: a cache may hold millions, and a sweep of it must
  * not need memory for each. Removing is safe at any moment: whoever reads an entry holds its file open. */
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
-#include <string.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -22,8 +20,9 @@
 
 struct sweep {
     const struct config *c;
-    const atomic_bool *stop;
     int64_t now_s, most; /* bytes that may stay */
+    int64_t early_s;     /* before its time, where nobody looks again in time */
+    bool sources;        /* are where they can be looked at */
     bool second;
     int64_t bytes[CLASSES]; /* by age */
     int cut;                /* class in which the last of what has to go lies; all above go too */
@@ -40,71 +39,57 @@ static int age_class(int64_t age_s)
     return at < CLASSES ? at : CLASSES - 1;
 }
 
-static void drop(struct sweep *s, int dir, const char *name, int64_t bytes, enum cache_why why)
+static void drop(struct sweep *s, const struct cache_file *f, int64_t bytes, enum cache_why why)
 {
-    if (unlinkat(dir, name, 0) != 0)
+    if (unlinkat(f->dir, f->last, 0) != 0)
         return;
     s->swept.gone[why]++;
     if (s->second) {
-        s->swept.entries--;
+        s->swept.entries -= f->kind == CACHE_ENTRY;
         s->swept.bytes -= bytes;
     }
 }
 
-static void judge_entry(struct sweep *s, int dir, const char *name, const struct stat *st)
+/* What has to go however small the cache is. What stands under a name goes before its time is over, because a web
+ * server would go on with it until the next sweep. */
+static bool outdated(const struct sweep *s, const struct cache_file *f, enum cache_why *why)
 {
-    int64_t age = s->now_s - st->st_mtim.tv_sec, bytes = cache_disk_bytes(st->st_size);
-    int class = age_class(age);
-    if (!s->second && age >= s->c->cache_ttl_s) {
-        drop(s, dir, name, bytes, CACHE_OLD);
+    int64_t unused_s = s->now_s - f->st->st_mtim.tv_sec; /* of a named one: since it was made */
+    if (f->kind == CACHE_TEMPORARY) {
+        *why = CACHE_TORN;
+        return unused_s >= TORN_S;
+    }
+    *why = CACHE_OLD;
+    if (unused_s >= s->c->cache_ttl_s - (f->kind == CACHE_NAMED ? s->early_s : 0))
+        return true;
+    *why = CACHE_STALE;
+    return f->kind == CACHE_NAMED && s->sources && cache_named_stale(s->c, f->name, f->st->st_mtim);
+}
+
+static int64_t last_use_s(const struct cache_file *f)
+{
+    const struct stat *st = f->st;
+    return f->kind == CACHE_NAMED && st->st_atim.tv_sec > st->st_mtim.tv_sec ? st->st_atim.tv_sec : st->st_mtim.tv_sec;
+}
+
+static void judge(void *ctx, const struct cache_file *f)
+{
+    struct sweep *s = ctx;
+    enum cache_why why;
+    int64_t bytes = cache_disk_bytes(f->st->st_size);
+    int class = age_class(s->now_s - last_use_s(f));
+    if (!s->second && outdated(s, f, &why)) {
+        drop(s, f, bytes, why);
+    } else if (f->kind == CACHE_TEMPORARY) {
+        return;
     } else if (!s->second) {
         s->bytes[class] += bytes;
         s->swept.bytes += bytes;
-        s->swept.entries++;
+        s->swept.entries += f->kind == CACHE_ENTRY;
     } else if (class > s->cut || (class == s->cut && s->cut_bytes > 0)) {
         s->cut_bytes -= class == s->cut ? bytes : 0;
-        drop(s, dir, name, bytes, CACHE_LARGE);
+        drop(s, f, bytes, CACHE_LARGE);
     }
-}
-
-static void judge_temporary(struct sweep *s, int dir, const char *name, const struct stat *st)
-{
-    if (s->now_s - st->st_mtim.tv_sec >= TORN_S)
-        drop(s, dir, name, 0, CACHE_TORN);
-}
-
-/* Every regular file of one of our own directories. */
-static void walk_files(struct sweep *s, int home, const char *name,
-                       void (*judge)(struct sweep *s, int dir, const char *name, const struct stat *st))
-{
-    int fd = openat(home, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    DIR *d = fd >= 0 ? fdopendir(fd) : NULL;
-    struct dirent *e;
-    struct stat st;
-    while (d && (e = readdir(d)) && !(s->stop && *s->stop))
-        if (fstatat(fd, e->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode))
-            judge(s, fd, e->d_name, &st);
-    if (d)
-        closedir(d);
-    else if (fd >= 0)
-        close(fd);
-}
-
-static int walk(struct sweep *s)
-{
-    char path[CACHE_PATH];
-    cache_path(s->c, "", path);
-    DIR *home = opendir(path);
-    struct dirent *e;
-    if (!home)
-        return errno;
-    while ((e = readdir(home)) && !(s->stop && *s->stop))
-        if (strlen(e->d_name) == 2 && e->d_name[0] != '.')
-            walk_files(s, dirfd(home), e->d_name, judge_entry);
-    if (!s->second)
-        walk_files(s, dirfd(home), "tmp", judge_temporary);
-    closedir(home);
-    return 0;
 }
 
 /* Where the cut has to be. false: all fits. */
@@ -144,6 +129,13 @@ static void forget_growth(const struct config *c)
         unlink(path);
 }
 
+/* The keeper comes twice in that time, or its thread is late. */
+static int64_t early_s(const struct config *c)
+{
+    int64_t twice = 2 * cache_interval_s(c), quarter = c->cache_ttl_s / 4;
+    return twice < quarter ? twice : quarter;
+}
+
 int cache_sweep(const struct config *c, const atomic_bool *stop, struct cache_swept *out)
 {
     struct stat st;
@@ -157,12 +149,16 @@ int cache_sweep(const struct config *c, const atomic_bool *stop, struct cache_sw
     struct sweep *s = calloc(1, sizeof *s);
     int err = s ? 0 : ENOMEM;
     if (s) {
-        *s = (struct sweep){ .c = c, .stop = stop, .now_s = time(NULL), .most = c->cache_size / 8 * 7 };
+        *s = (struct sweep){ .c = c,
+                             .now_s = time(NULL),
+                             .most = c->cache_size / 8 * 7,
+                             .early_s = stop ? early_s(c) : 0,
+                             .sources = *c->image_root && access(c->image_root, R_OK | X_OK) == 0 };
         forget_growth(c);
-        err = walk(s);
+        err = cache_walk(c, stop, judge, s);
         if (!err && find_cut(s)) {
             s->second = true;
-            err = walk(s);
+            err = cache_walk(c, stop, judge, s);
         }
         *out = s->swept;
     }

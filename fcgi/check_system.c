@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "cache.h"
 #include "check.h"
 #include "config_key.h"
 
@@ -99,6 +100,17 @@ static void check_directory(const char *key, const char *path, bool write)
         check_tell("ok", "%s %s is a directory that can be %s", key, path, write ? "written" : "read");
 }
 
+static void check_cache_names(const struct config *c)
+{
+    if (*c->cache_dir && c->cache_layout == LAYOUT_PATH && access(c->cache_dir, R_OK | W_OK) == 0 &&
+        !cache_named_may(c))
+        check_tell(
+            "PROBLEM",
+            "cache_dir %s holds what pixpool did not put there, and cache_layout = path would have it removed one "
+            "day: give it an empty directory",
+            c->cache_dir);
+}
+
 void check_directories(const struct config *c)
 {
     static const struct {
@@ -121,6 +133,7 @@ void check_directories(const struct config *c)
         if (directories[i].token && !*c->api_token)
             check_tell("note", "%s without api_token serves requests of this machine itself only", name);
     }
+    check_cache_names(c);
     const char *tmp = getenv("TMPDIR");
     check_directory("TMPDIR", tmp && *tmp ? tmp : "/tmp", true);
 }

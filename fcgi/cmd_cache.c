@@ -18,9 +18,9 @@ static enum cmd_status sweep(const struct config *c)
     else if (err)
         cmd_complain("cache_dir %s: %s", c->cache_dir, strerror(err));
     else
-        printf("removed %lld old, %lld beyond cache_size, %lld torn; left %lld of %lld bytes\n",
-               (long long)s.gone[CACHE_OLD], (long long)s.gone[CACHE_LARGE], (long long)s.gone[CACHE_TORN],
-               (long long)s.entries, (long long)s.bytes);
+        printf("removed %lld old, %lld stale, %lld beyond cache_size, %lld torn; left %lld of %lld bytes\n",
+               (long long)s.gone[CACHE_OLD], (long long)s.gone[CACHE_STALE], (long long)s.gone[CACHE_LARGE],
+               (long long)s.gone[CACHE_TORN], (long long)s.entries, (long long)s.bytes);
     return *c->cache_dir && (!err || err == EAGAIN) ? CMD_OK : CMD_FAILED;
 }
 

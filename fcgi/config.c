@@ -414,6 +414,17 @@ static bool check_keys(const struct config *c, char *why, size_t n)
     return sign_keys_valid(c->signing_keys, why, n);
 }
 
+/* A web server that answers by itself would give away what a signature guards. */
+static bool check_cache(const struct config *c, char *why, size_t n)
+{
+    if (!*c->cache_dir || c->cache_layout != LAYOUT_PATH || !*c->signing_keys)
+        return true;
+    snprintf(why, n,
+             "cache_layout = path lets a web server answer without asking, so that signing_keys would guard "
+             "nothing: set cache_layout = hashed");
+    return false;
+}
+
 static bool finish(struct config *c, const char *file, char *err, size_t errsize)
 {
     char why[400];
@@ -424,7 +435,7 @@ static bool finish(struct config *c, const char *file, char *err, size_t errsize
         return false;
     }
     if (check_threads(c, why, sizeof why) && check_memory(c, why, sizeof why) && check_networks(c, why, sizeof why) &&
-        check_keys(c, why, sizeof why))
+        check_keys(c, why, sizeof why) && check_cache(c, why, sizeof why))
         return true;
     snprintf(err, errsize, "%s: %s", file ? file : "configuration", why);
     return false;

@@ -12,6 +12,7 @@
 #include "../imgcore/imgcore.h"
 
 enum config_sandbox { SANDBOX_OFF, SANDBOX_LIMITS, SANDBOX_STRICT };
+enum config_layout { LAYOUT_HASHED, LAYOUT_PATH };
 enum config_dialect { DIALECT_PIXPOOL, DIALECT_IMGIX, DIALECT_CLOUDFLARE, DIALECT_GLIDE };
 
 struct config_preset {
@@ -73,6 +74,7 @@ struct config {
     char *store_dir, *store_url;
     /* result cache */
     char *cache_dir;
+    int cache_layout; /* enum config_layout */
     int64_t cache_size, cache_ttl_s;
     /* images */
     int64_t max_pixels_in, max_side_in, max_side_out, max_frames;

@@ -103,11 +103,15 @@ const struct config_key config_keys[] = {
       .group = "Result cache",
       .help = "Where results of GET /img/ are kept, so that each is made once. Processes may share it, if their "
               "image_root is the same. Empty: there is no cache; a web server's own may do." },
+    { "cache_layout", CONFIG_ENUM, OFF(cache_layout), .def = "hashed", .words = "hashed path",
+      .help = "path: images lie below cache_dir under the path form of their URLs (w=300/a.jpg), for a web server that "
+              "looks there first and asks pixpool for what it does not find. Such a server checks no signature, and "
+              "learns of a changed source cache_ttl later at most. hashed: only pixpool finds them." },
     { "cache_size", CONFIG_BYTES, OFF(cache_size), .def = "1G", .min = MEGA, .max = 1024 * TERA,
       .help = "All results in cache_dir together. Beyond, those go that were not asked for longest." },
     { "cache_ttl", CONFIG_SEC, OFF(cache_ttl_s), .def = "1d", .min = 1, .max = 365 * DAY / 1000,
-      .help = "A result goes when nobody has asked for it for so long. Whatever pixpool answers is checked against the "
-              "source first." },
+      .help = "A result goes when nobody has asked for it for so long, and one under a name so long after it was made. What "
+              "pixpool itself answers was checked against the source." },
 
     { "max_pixels_in", CONFIG_COUNT, OFF(max_pixels_in), .def = "100M", .min = 1, .max = INT64_C(100000000000),
       .group = "Images",

@@ -213,7 +213,7 @@ def test_what_nobody_asks_for_goes(cached):
     kept(p, 4)
     use(*entries(p), ago=5000)
     assert http("GET", f"{p.url}/img/photo.jpg?w=42").headers["X-Cache"] == "hit"  # that is a use
-    assert "removed 3 old, 0 beyond" in sweep(p, "--cache_ttl=1h")
+    assert "removed 3 old, 0 stale, 0 beyond" in sweep(p, "--cache_ttl=1h")
     assert http("GET", f"{p.url}/img/photo.jpg?w=42").headers["X-Cache"] == "hit"
     assert http("GET", f"{p.url}/img/photo.jpg?w=41").headers["X-Cache"] == "miss"
 
@@ -236,7 +236,7 @@ def test_what_is_too_much_goes_by_last_use(cached):
     assert gone == list(range(1, 1 + len(gone))) and 0 < len(gone) < 7, swept
     assert size(p) <= 7 << 17
     assert f"{len(gone)} beyond" in swept and f"left {len(left)} of" in swept
-    assert sweep(p, "--cache_size=1M").startswith("removed 0 old, 0 beyond")
+    assert sweep(p, "--cache_size=1M").startswith("removed 0 old, 0 stale, 0 beyond")
 
 
 def test_many_of_one_age_are_not_all_removed(cached):

@@ -1,0 +1,169 @@
+/* Images under the names of their URLs, for web servers that answer from them (cache_layout = path). Called by cache.c.
+ *
+ * Directories are entered one by one and never through a link, so that no name leads out of cache_dir whatever was put
+ * there. cache_dir must have been empty when this began, which a mark in our own directory remembers: the sweep removes
+ * images below it, and must not be let loose on the originals by a line in a configuration. */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cache_private.h"
+#include "query.h"
+#include "source.h"
+
+#define MARK "named"
+
+/* Nothing but hidden names, such as a .htaccess. */
+static bool looks_empty(const char *dir)
+{
+    DIR *d = opendir(dir);
+    struct dirent *e;
+    bool empty = d != NULL;
+    while (d && empty && (e = readdir(d)))
+        empty = e->d_name[0] == '.';
+    if (d)
+        closedir(d);
+    return empty;
+}
+
+bool cache_named_ours(const struct config *c)
+{
+    char path[CACHE_PATH];
+    cache_path(c, MARK, path);
+    return access(path, F_OK) == 0;
+}
+
+bool cache_named_may(const struct config *c)
+{
+    return cache_named_ours(c) || looks_empty(c->cache_dir);
+}
+
+static int claim(const struct config *c)
+{
+    char path[CACHE_PATH];
+    if (cache_named_ours(c))
+        return 0;
+    if (!looks_empty(c->cache_dir))
+        return cache_named_ours(c) ? 0 : ENOTEMPTY; /* another process was faster */
+    cache_path(c, MARK, path);
+    int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+    if (fd < 0)
+        return errno;
+    close(fd);
+    return 0;
+}
+
+/* Readable for the web server, whatever the umask. */
+static int enter(int at, const char *part, bool make)
+{
+    int flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
+    int fd = openat(at, part, flags);
+    if (fd >= 0 || errno != ENOENT || !make)
+        return fd;
+    if (mkdirat(at, part, 0755) != 0 && errno != EEXIST)
+        return -1;
+    if ((fd = openat(at, part, flags)) >= 0)
+        fchmod(fd, 0755);
+    return fd;
+}
+
+/* The directory that name lies in, -1 with errno; *last: what is behind its last slash. */
+static int open_directory(const struct config *c, const char *name, bool make, const char **last)
+{
+    char part[NAME_MAX + 1];
+    int dir = open(c->cache_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    for (const char *slash; dir >= 0 && (slash = strchr(name, '/')); name = slash + 1) {
+        snprintf(part, sizeof part, "%.*s", (int)(slash - name), name);
+        int next = enter(dir, part, make), err = errno;
+        close(dir);
+        errno = err;
+        dir = next;
+    }
+    *last = name;
+    return dir;
+}
+
+int cache_named_open(const struct config *c, const char *name)
+{
+    const char *last;
+    int dir = open_directory(c, name, false, &last);
+    if (dir < 0)
+        return -1;
+    int fd = openat(dir, last, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    close(dir);
+    return fd;
+}
+
+int cache_named_publish(const struct config *c, const char *tmp, const char *name)
+{
+    const char *last;
+    int err = claim(c);
+    for (int tries = 0; !err && tries < 2; tries++) { /* a sweep may have removed the directory as an empty one */
+        int dir = open_directory(c, name, true, &last);
+        if (dir < 0) {
+            err = errno;
+            break;
+        }
+        bool done = renameat(AT_FDCWD, tmp, dir, last) == 0;
+        int why = done ? 0 : errno;
+        close(dir);
+        if (done)
+            return 0;
+        err = why == ENOENT && tries == 0 ? 0 : why;
+    }
+    unlink(tmp);
+    return err;
+}
+
+void cache_named_link(const struct config *c, const char *from, const char *to)
+{
+    const char *last;
+    char tmp[CACHE_PATH];
+    int dir = open_directory(c, from, false, &last);
+    if (dir < 0)
+        return;
+    cache_temporary(c, tmp);
+    bool linked = linkat(dir, last, AT_FDCWD, tmp, 0) == 0;
+    close(dir);
+    if (linked && cache_named_publish(c, tmp, to) == 0)
+        unlink(tmp); /* where both are the same file already, renaming leaves it */
+}
+
+/* Staleness. */
+
+static bool after(struct timespec a, struct timespec b)
+{
+    return a.tv_sec > b.tv_sec || (a.tv_sec == b.tv_sec && a.tv_nsec > b.tv_nsec);
+}
+
+/* Whether the file at path is there; *changed: when it or its name last became another. */
+static bool source_time(const struct config *c, const char *path, struct timespec *changed)
+{
+    struct source s;
+    struct stat st;
+    if (source_open(c->image_root, path, &s) != 0)
+        return false;
+    bool there = fstat(s.fd, &st) == 0;
+    source_close(&s);
+    *changed = after(st.st_mtim, st.st_ctim) ? st.st_mtim : st.st_ctim;
+    return there;
+}
+
+bool cache_named_stale(const struct config *c, const char *name, struct timespec made)
+{
+    char path[CACHE_NAME];
+    struct timespec changed;
+    size_t options = strcspn(name, "/");
+    snprintf(path, sizeof path, "%s", name + (query_is_options(name, options) ? options + 1 : 0));
+    char *slash = strrchr(path, '/'), *dot = strrchr(path, '.');
+    if (source_time(c, path, &changed))
+        return after(changed, made);
+    if (!dot || dot < slash) /* a second extension is the format */
+        return true;
+    *dot = '\0';
+    return !source_time(c, path, &changed) || after(changed, made);
+}

@@ -1,0 +1,189 @@
+"""cache_layout = path: images under names by which a web server finds them, and nothing there that it must not find."""
+
+import os
+import subprocess
+import time
+
+import pytest
+
+from client import http
+from conftest import BUILD, wait_until
+from test_api import image
+from test_cache import cached, entries, sweep, told, use  # noqa: F401: cached is a fixture
+
+
+@pytest.fixture
+def named(cached):  # noqa: F811
+    def start(**keys):
+        return cached(**{"cache_layout": "path", **keys})
+
+    return start
+
+
+def names(p):
+    """What a web server may find."""
+    return sorted(str(f.relative_to(p.cache)) for f in p.cache.rglob("*")
+                  if f.is_file() and ".pixpool" not in f.parts)
+
+
+def get(p, path, **headers):
+    return http("GET", f"{p.url}/img/{path}", headers=headers)
+
+
+def test_the_file_is_the_image(named):
+    p = named()
+    for path, name in (("w=60/photo.jpg", "w=60/photo.jpg"), ("w=61/photo.jpg.webp", "w=61/photo.jpg.webp"),
+                       ("w=62,h=50/sub/deep/leaf.jpg", "w=62,h=50/sub/deep/leaf.jpg"),
+                       ("alpha.png?w=63&h=40", "w=63,h=40/alpha.png"), ("grey.jpg", "grey.jpg"),
+                       ("w=30/ein%20B%C3%A4r%20%26%20100%25.jpg", "w=30/ein Bär & 100%.jpg")):
+        first, second = get(p, path), get(p, path)
+        image(first)
+        assert [a.headers["X-Cache"] for a in (first, second)] == ["miss", "hit"]
+        assert first.body == second.body == (p.cache / name).read_bytes()
+        assert told(first) == told(second)
+        mode = [(p.cache / name).stat().st_mode & 0o777] + [(p.cache / name).parent.stat().st_mode & 0o777]
+        assert mode in ([0o644, 0o755], [0o644, p.cache.stat().st_mode & 0o777])
+    assert len(names(p)) == 6
+
+
+def test_what_has_no_name_is_kept_as_well(named):
+    """Needs a header that no web server would send, depends on more than the URL, or would be called what it is not."""
+    p = named()
+    (p.root / "lies.png").write_bytes((p.root / "photo.jpg").read_bytes())
+    os.utime(p.root / "lies.png", (1e9, 1e9))
+    for path in ("w=60,dl=1/photo.jpg", "photo.jpg?w=60&filename=x", "photo.jpg?w=60&format=auto",
+                 "photo.jpg?w=60&format=webp", "w=60,maxage=1h/photo.jpg", "photo.jpg?w=50%25",
+                 f"w=60,expires={int(time.time()) + 900}/photo.jpg", "w=60/lies.png", "w=60/photo.jpg?h=40",
+                 "w=400,max_bytes=1024/photo.jpg.png", "w=59/photo.jpg?utm_source=x", "txt=a%2Cw=5,w=60/photo.jpg"):
+        answers = [get(p, path) for _ in range(2)]
+        assert [a.headers["X-Cache"] for a in answers] == ["miss", "hit"], path
+        assert answers[0].body == answers[1].body
+    assert names(p) == []
+
+
+def test_each_spelling_gets_its_name(named):
+    p = named()
+    assert get(p, "photo.jpg?w=60&maxage=1h").headers["X-Cache"] == "miss"
+    assert names(p) == []
+    for path in ("w=60,h=40/photo.jpg", "h=40,w=60/photo.jpg", "height=40,w=60/photo.jpg"):
+        answers = [get(p, path) for _ in range(2)]
+    assert names(p) == ["h=40,w=60/photo.jpg", "height=40,w=60/photo.jpg", "w=60,h=40/photo.jpg"]
+    assert len({(p.cache / n).stat().st_ino for n in names(p)}) == 1 and answers[0].headers["X-Cache"] == "hit"
+
+
+def test_a_name_for_what_was_kept_without(named, cached):  # noqa: F811
+    p = cached()
+    first = get(p, "w=60/photo.jpg")
+    q = named(image_root=p.root)
+    assert names(q) == []
+    again = get(q, "w=60/photo.jpg")
+    assert (again.headers["X-Cache"], again.body) == ("hit", first.body)
+    assert (q.cache / "w=60/photo.jpg").read_bytes() == first.body
+    assert get(q, "w=60/photo.jpg").body == first.body and get(p, "w=60/photo.jpg").headers["X-Cache"] == "hit"
+
+
+def test_a_changed_source_takes_the_name(named):
+    p = named()
+    first = get(p, "w=60/photo.jpg")
+    file = p.root / "photo.jpg"
+    old, times = file.read_bytes(), file.stat()
+    file.write_bytes((p.root / "sub/deep/leaf.jpg").read_bytes())
+    os.utime(file, (1e9, 1e9))
+    second = get(p, "w=60/photo.jpg")
+    assert second.headers["X-Cache"] == "miss"
+    assert (p.cache / "w=60/photo.jpg").read_bytes() == second.body != first.body
+    file.write_bytes(old)
+    os.utime(file, ns=(times.st_atime_ns, times.st_mtime_ns))
+    third = get(p, "w=60/photo.jpg")  # whose entry is still there, and whose name is not
+    assert (third.headers["X-Cache"], third.body) == ("miss", first.body)
+    assert (p.cache / "w=60/photo.jpg").read_bytes() == first.body
+
+
+def test_a_file_in_the_way(named):
+    p = named()
+    (p.root / "grey.jpg.d").mkdir()
+    assert get(p, "w=60/photo.jpg").headers["X-Cache"] == "miss"
+    (p.cache / "w=61").write_bytes(b"in the way")
+    (p.cache / "w=62").symlink_to("/tmp")
+    (p.cache / "w=63/photo.jpg").mkdir(parents=True)
+    for w in (61, 62, 63):
+        assert [get(p, f"w={w}/photo.jpg").headers["X-Cache"] for _ in range(2)] == ["miss", "hit"]
+    assert "event=cache " not in p.log()
+
+
+def test_it_is_not_let_loose_on_what_is_not_its_own(named):
+    p = named()
+    (p.cache / "precious.jpg").write_bytes(b"somebody's")
+    assert get(p, "w=60/photo.jpg").headers["X-Cache"] == "miss"
+    assert names(p) == ["precious.jpg"] and "ENOTEMPTY" in p.log()
+    use(p.cache / "precious.jpg", ago=1e7)
+    sweep(p, "--cache_layout=path")
+    assert names(p) == ["precious.jpg"]
+    check = subprocess.run([BUILD / "pixpool", "check", f"--cache_dir={p.cache}", "--cache_layout=path"],
+                           capture_output=True, text=True).stdout
+    assert "PROBLEM  cache_dir" in check and "empty directory" in check
+
+
+def test_signatures_and_names_exclude_each_other(tmp_path):
+    r = subprocess.run([BUILD / "pixpool", "check", f"--cache_dir={tmp_path}", "--cache_layout=path",
+                        "--signing_keys=a:" + "k" * 32], capture_output=True, text=True)
+    assert r.returncode == 1 and "signing_keys would guard nothing" in r.stderr
+
+
+# Sweeping.
+
+
+def roots(p):
+    return f"--image_root={p.root}", "--cache_layout=path"
+
+
+def test_names_go_by_the_time_they_were_made(named):
+    p = named(cache_ttl="1h")
+    for w in (60, 61, 62):
+        get(p, f"w={w}/photo.jpg")
+    (p.cache / ".htaccess").write_text("")
+    (p.cache / "index.html").write_text("")
+    old = p.cache / "w=60/photo.jpg"
+    os.utime(old, (time.time(), time.time() - 3700))  # read just now, which does not help
+    assert sweep(p, "--cache_ttl=1h", *roots(p)).startswith("removed 1 old, 0 stale, 0 beyond")
+    assert names(p) == [".htaccess", "index.html", "w=61/photo.jpg", "w=62/photo.jpg"]
+    assert not old.parent.exists()
+    again = get(p, "w=60/photo.jpg")
+    assert again.headers["X-Cache"] == "miss" and old.exists()
+
+
+def test_names_of_changed_sources_go(named):
+    p = named()
+    for path in ("w=60/photo.jpg", "w=60/photo.jpg.webp", "w=60/sub/deep/leaf.jpg", "grey.jpg", "w=60/still.webp"):
+        assert get(p, path).status == 200
+    assert sweep(p, *roots(p)).startswith("removed 0 old, 0 stale")
+    os.utime(p.root / "photo.jpg", (time.time() + 1,) * 2)
+    (p.root / "grey.jpg").unlink()
+    assert sweep(p, *roots(p)).startswith("removed 0 old, 3 stale")
+    assert names(p) == ["w=60/still.webp", "w=60/sub/deep/leaf.jpg"]
+    moved = p.root.rename(p.root.with_name("away"))  # not mounted, perhaps
+    assert sweep(p, *roots(p)).startswith("removed 0 old, 0 stale")
+    moved.rename(p.root)
+
+
+def test_names_that_are_too_many_go_by_last_use(named):
+    p = named()
+    for w in range(400, 410):
+        get(p, f"w={w}/photo.jpg.png")
+    now = time.time()
+    for i, w in enumerate(range(400, 410)):
+        os.utime(p.cache / f"w={w}/photo.jpg.png", (now - 1000 + 10 * i, now - 5000))
+    os.utime(p.cache / "w=400/photo.jpg.png", (now, now - 5000))  # the web server has read it
+    use(*entries(p), ago=4000)
+    sweep(p, "--cache_size=1M", "--cache_layout=path")
+    left = names(p)
+    assert "w=400/photo.jpg.png" in left and "w=401/photo.jpg.png" not in left
+    assert left[1:] == [f"w={w}/photo.jpg.png" for w in range(411 - len(left), 410)]
+    assert sum((p.cache / n).stat().st_size for n in left) <= 7 << 17
+
+
+def test_a_running_one_notices_a_changed_source(named):
+    p = named(cache_ttl="8s")  # looks every second
+    get(p, "w=60/photo.jpg")
+    os.utime(p.root / "photo.jpg", (time.time() + 1,) * 2)
+    assert wait_until(lambda: names(p) == [], 6)
