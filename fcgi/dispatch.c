@@ -18,7 +18,9 @@
 #include <unistd.h>
 
 #include "clock.h"
+#include "ledger.h"
 #include "log.h"
+#include "notify.h"
 #include "process.h"
 #include "waiting.h"
 
@@ -36,6 +38,7 @@ struct dispatch {
     int conns_max;
     int64_t resume_ms; /* accepting pauses until then; 0: it does not */
     int64_t drain_ms;  /* when the drain began; 0: it has not */
+    int64_t beat_ms;   /* how often somebody wants to know that this loop goes round; 0: nobody does */
 };
 
 /* Life and end. */
@@ -107,6 +110,7 @@ struct dispatch *dispatch_create(const struct config *c, struct pool *p, int lis
     d->spawner = spawner;
     d->tcp = is_tcp(listen_fd);
     d->conns_max = room_for_conns(c);
+    d->beat_ms = notify_watchdog_ms() / NOTIFY_BEATS;
     d->epoll = epoll_create1(EPOLL_CLOEXEC);
     d->signals = signals_open();
     waiting_init(&d->w, &d->h, c, d->epoll);
@@ -240,6 +244,10 @@ static int64_t expire(struct dispatch *d)
     int64_t next = sooner(waiting_expire(&d->w, now), handoff_expire(&d->h, now));
     if (d->resume_ms != 0)
         next = sooner(next, d->resume_ms);
+    if (d->beat_ms != 0) {
+        ledger_beat(now);
+        next = sooner(next, now + d->beat_ms);
+    }
     if (drains)
         next = sooner(next, sooner(d->drain_ms + d->cfg->grace_ms, now + PAUSE_MS));
     return next;

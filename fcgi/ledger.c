@@ -17,8 +17,9 @@ struct ledger {
     uint32_t form; /* LEDGER_FORM, for another binary that finds it */
     atomic_size_t booked[LEDGER_SLOTS];
     atomic_uint active[LEDGER_SLOTS]; /* a struct sandbox_state, in one piece */
-    atomic_uint written;              /* odd: a death is being written */
-    uint32_t deaths;                  /* ever */
+    atomic_llong beat_ms[LEDGER_SLOTS];
+    atomic_uint written; /* odd: a death is being written */
+    uint32_t deaths;     /* ever */
     struct ledger_death death[LEDGER_DEATHS];
 };
 
@@ -125,6 +126,17 @@ void ledger_clear(int s)
 {
     atomic_store(&ledger->booked[s], 0);
     atomic_store(&ledger->active[s], 0);
+    atomic_store(&ledger->beat_ms[s], 0);
+}
+
+void ledger_beat(int64_t now_ms)
+{
+    atomic_store(&ledger->beat_ms[slot], now_ms);
+}
+
+int64_t ledger_beat_ms(int s)
+{
+    return atomic_load(&ledger->beat_ms[s]);
 }
 
 void ledger_mourn(const struct ledger_death *d)

@@ -32,6 +32,10 @@ void ledger_clear(int slot);
 void ledger_tell(const struct sandbox_state *active);
 struct sandbox_state ledger_told(void);
 
+/* A gateway's dispatcher went round at that time (clock_ms); the latest such time of a slot, 0 where there was none. */
+void ledger_beat(int64_t now_ms);
+int64_t ledger_beat_ms(int slot);
+
 struct ledger_death {
     int64_t at_s; /* since 1970 */
     pid_t pid;

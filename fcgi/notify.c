@@ -31,6 +31,23 @@ void notify_manager(const char *state)
     close(fd);
 }
 
+static int64_t notify_number(const char *name)
+{
+    const char *text = getenv(name);
+    return text ? strtoll(text, NULL, 10) : 0;
+}
+
+int64_t notify_watchdog_ms(void)
+{
+    static int64_t ms = -1;
+
+    if (ms < 0) {
+        int64_t pid = notify_number("WATCHDOG_PID"), us = notify_number("WATCHDOG_USEC");
+        ms = us > 0 && (pid == 0 || pid == getpid()) ? (us + 999) / 1000 : 0;
+    }
+    return ms;
+}
+
 void notify_reloading(void)
 {
     char text[64];

@@ -142,6 +142,27 @@ static void spawner_forget(struct spawner *s)
             generation_free(s, s->all[i]);
 }
 
+/* The manager's watchdog: it hears nothing while the gateway stands still, and starts everything anew. */
+
+/* As far as can be told: one that is adopted may beat where only its own spawner saw it, and one that is not there is
+ * about to be born. */
+static bool spawner_serving_lives(const struct spawner *s)
+{
+    const struct generation *g = s->serving;
+    int64_t last = ledger_beat_ms(g->place);
+    bool known = !g->adopted && g->gateway.pid && last > 0;
+    return !known || clock_ms() - last < notify_watchdog_ms() / 2;
+}
+
+static void spawner_pulse(struct spawner *s)
+{
+    if (clock_ms() < s->pulse_ms)
+        return;
+    if (spawner_serving_lives(s))
+        notify_manager("WATCHDOG=1");
+    s->pulse_ms = clock_ms() + notify_watchdog_ms() / NOTIFY_BEATS;
+}
+
 /* The loop. */
 
 static void spawner_stop(struct spawner *s, int signal_number)
@@ -205,6 +226,7 @@ static void spawner_kill_overdue(struct spawner *s)
 static int spawner_timeout(const struct spawner *s)
 {
     int64_t next = s->stopping ? s->kill_ms : s->trial ? s->trial_ms : INT64_MAX;
+    next = s->pulse_ms < next ? s->pulse_ms : next;
     for (int i = 0; i < SPAWNER_GENERATIONS; i++) {
         if (!s->all[i])
             continue;
@@ -237,6 +259,7 @@ static void spawner_loop(struct spawner *s)
             return;
         spawner_listen(s); /* before the wait, which nothing would end where there is no socket to hear it on */
         spawner_wait(s);
+        spawner_pulse(s);
         spawner_signals(s);
         spawner_reap(s);
         spawner_kill_overdue(s);
@@ -263,6 +286,7 @@ static int spawner_signalfd(void)
 static bool spawner_begin(struct spawner *s, const struct config *c)
 {
     s->signals = spawner_signalfd();
+    s->pulse_ms = notify_watchdog_ms() > 0 ? 0 : INT64_MAX;
     log_role("spawner");
     stats_share();
     sandbox_prepare(c);

@@ -46,8 +46,9 @@ struct spawner {
     struct generation *next;                     /* about to take its place; NULL: none */
     struct generation *all[SPAWNER_GENERATIONS]; /* owned; NULL: free */
     bool stopping, reload_due;
-    int64_t kill_ms; /* while stopping: when whoever is left is killed */
-    pid_t trial;     /* the new binary, asked whether it starts at all; 0: none */
+    int64_t kill_ms;  /* while stopping: when whoever is left is killed */
+    int64_t pulse_ms; /* when the manager hears next that all is well; INT64_MAX: it does not ask */
+    pid_t trial;      /* the new binary, asked whether it starts at all; 0: none */
     int64_t trial_ms;
 };
 

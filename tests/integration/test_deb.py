@@ -138,7 +138,9 @@ def test_the_service_may_do_no_more_than_it_needs(installed):
     assert box.run(*inside, "touch", "/usr/x", check=False).returncode != 0
     assert box.run(*inside, "touch", "/var/lib/pixpool/x", "/var/cache/pixpool/x", "/tmp/x").returncode == 0
     assert not (box.root / "tmp/x").exists(), "a /tmp of its own"
-    assert box.run(*inside, "sh", "-c", "cat /proc/net/dev").stdout.count("\n") == 3  # two lines of title, and lo
+    for kind in "net", "user", "mnt":
+        ours, its = (box.run("readlink", f"/proc/{p}/ns/{kind}").stdout for p in (1, pid))
+        assert ours != its, kind
     caps = box.run("grep", "-E", "^(CapBnd|CapEff|NoNewPrivs|Seccomp):", f"/proc/{pid}/status").stdout
     assert re.sub(r"\s+", " ", caps) == "CapEff: 0000000000000000 CapBnd: 0000000000000000 NoNewPrivs: 1 Seccomp: 2 "
 
@@ -193,6 +195,21 @@ def test_one_that_dies_is_started_again(installed):
     time.sleep(0.05)
     assert status(box, "/img/a.jpg?w=30") == 200, "the socket holds requests meanwhile"
     assert wait_until(lambda: active(box) == "active", 20, 0.1)
+
+
+@as_root
+def test_one_that_stands_still_is_started_again(installed):
+    box, _ = installed
+    (box.root / "run/systemd/system/pixpool.service.d").mkdir(parents=True)
+    (box.root / "run/systemd/system/pixpool.service.d/w.conf").write_text("[Service]\nWatchdogSec=2\n")
+    box.run("systemctl", "daemon-reload")
+    box.run("systemctl", "restart", "pixpool.service")
+    box.run("pkill", "-STOP", "-f", "^pixpool: gateway")
+    said = "Watchdog timeout"
+    assert wait_until(lambda: said in box.journal("pixpool.service"), 30, 0.2), box.journal("pixpool.service")
+    assert wait_until(lambda: status(box) == 200, 20, 0.1)
+    box.run("rm", "-r", "/run/systemd/system/pixpool.service.d")
+    box.run("systemctl", "daemon-reload")
 
 
 @as_root
