@@ -2,6 +2,7 @@
  *
  *     cache.c        finding results                   cache_keep.c    keeping them
  *     cache_files.c  where they lie, writing whole     cache_keeper.c  the thread that sweeps now and then
+ *     cache_turn.c   one job for many processes
  *     cache_name.c   names for web servers             cache_named.c   and files under them
  *     cache_sweep.c  what has to go                    cache_walk.c    all files, for it */
 #ifndef CACHE_H
@@ -46,6 +47,19 @@ bool cache_find(struct cache *k, const struct cache_key *key, struct cache_hit *
  * be NULL. */
 void cache_keep(struct cache *k, const struct cache_key *key, const struct job_output *o, const uint8_t *image);
 
+/* cache_turn.c: of processes that want the same result, one makes it and the others wait until it is there. */
+enum cache_turn {
+    CACHE_MINE,  /* make it, keep it, then cache_turn_give */
+    CACHE_FOUND, /* hit is set */
+    CACHE_GONE,  /* the client left */
+    CACHE_LATE   /* the deadline passed */
+};
+/* Blocks until deadline_ms (clock_ms) or until client (-1: none) hangs up. *turn is for cache_turn_give, and may be -1.
+ * k may be NULL: then it is ours. */
+enum cache_turn cache_turn_take(struct cache *k, const struct cache_key *key, int client, int64_t deadline_ms,
+                                int *turn, struct cache_hit *hit);
+void cache_turn_give(int turn); /* accepts -1 */
+
 /* The name of what a URL means: path is what stands behind /img/, and query its query, both still encoded. false: it
  * has none. */
 bool cache_name(const char *path, const char *query, char out[CACHE_NAME]);
@@ -65,6 +79,9 @@ struct cache_swept {
     int64_t entries, bytes; /* what is left */
     int64_t gone[CACHE_WHYS];
 };
+/* What is in the cache as far as the last sweep and what was written since tell. */
+void cache_content(const struct cache *k, int64_t *entries, int64_t *bytes);
+
 /* One sweep, by any process that has the configuration. stop (NULL: never) ends it early, which does no harm.
  * 0, EAGAIN: somebody else is at it, or the errno of cache_dir. out is set with 0. */
 int cache_sweep(const struct config *c, const atomic_bool *stop, struct cache_swept *out);

@@ -42,11 +42,16 @@ static int make_directory(const struct config *c, const char *name, size_t n)
     return mkdir(path, 0700) == 0 || errno == EEXIST ? 0 : errno;
 }
 
+int cache_make_home(const struct config *c)
+{
+    return make_directory(c, "", 0);
+}
+
 /* The directory that name lies in, and those above it. */
 static int make_way(const struct config *c, const char *name)
 {
     const char *slash = strchr(name, '/');
-    int err = make_directory(c, "", 0);
+    int err = cache_make_home(c);
     return err || !slash ? err : make_directory(c, name, (size_t)(slash - name));
 }
 
@@ -121,4 +126,12 @@ int64_t cache_grow(const struct config *c, int64_t n)
     fstat(fd, &st);
     close(fd);
     return st.st_size * UNIT;
+}
+
+int64_t cache_grown(const struct config *c)
+{
+    char path[CACHE_PATH];
+    struct stat st;
+    cache_path(c, "grown", path);
+    return stat(path, &st) == 0 ? st.st_size * UNIT : 0;
 }

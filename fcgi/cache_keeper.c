@@ -11,6 +11,7 @@
 
 #include "cache_private.h"
 #include "log.h"
+#include "stats.h"
 
 #define STACK   (256u << 10)
 #define OFTEN_S 1
@@ -38,9 +39,12 @@ static void sweep(struct cache *k)
 {
     struct cache_swept s;
     int err = cache_sweep(k->cfg, &k->stop, &s);
+    static const char *const reasons[CACHE_WHYS] = { "old", "stale", "large", "torn" };
     int64_t gone = 0;
-    for (int i = 0; !err && i < CACHE_WHYS; i++)
+    for (int i = 0; !err && i < CACHE_WHYS; i++) {
         gone += s.gone[i];
+        stats_add(STATS_CACHE_EVICTIONS, (uint64_t)s.gone[i], reasons[i], NULL);
+    }
     if (gone > 0)
         log_line(LOG_LV_INFO, "event=cache_swept old=%lld stale=%lld large=%lld torn=%lld entries=%lld bytes=%lld",
                  (long long)s.gone[CACHE_OLD], (long long)s.gone[CACHE_STALE], (long long)s.gone[CACHE_LARGE],

@@ -3,9 +3,9 @@
  *     cache_dir/.pixpool/     nothing for others: a name with a dot in front is served by no web server
  *         tmp/                files that are being written
  *         ab/abcdef...        entries by the tag of their result: a head, and the image or its name
- *         sweep               is locked by whoever sweeps; its time is that of the last sweep
- *         grown               its size tells how much was written since
- *         named               what lies beside .pixpool is ours as well
+ *         sweep               is locked by whoever sweeps; its time is that of the last sweep, and it tells what was
+ * left turns               each of its bytes is locked by whoever makes a result of such a tag grown               its
+ * size tells how much was written since named               what lies beside .pixpool is ours as well
  *     cache_dir/w=300/a.jpg   an image under its name */
 #ifndef CACHE_PRIVATE_H
 #define CACHE_PRIVATE_H
@@ -59,9 +59,11 @@ void cache_temporary(const struct config *c, char tmp[CACHE_PATH]);
 int cache_write(const struct config *c, struct iovec head, struct iovec image, char tmp[CACHE_PATH], struct stat *st);
 /* Gives it its name; removes it where that fails. */
 int cache_publish(const struct config *c, const char *tmp, const char *name);
+int cache_make_home(const struct config *c); /* .pixpool */
 /* Notes that an entry of n bytes was written. Returns all that was written since the last sweep. */
 int64_t cache_grow(const struct config *c, int64_t n);
-int64_t cache_disk_bytes(int64_t size); /* what a file of this size takes */
+int64_t cache_grown(const struct config *c); /* the same, without writing */
+int64_t cache_disk_bytes(int64_t size);      /* what a file of this size takes */
 
 /* cache_named.c: images under names. */
 

@@ -129,6 +129,28 @@ static void forget_growth(const struct config *c)
         unlink(path);
 }
 
+/* For cache_content. */
+static void tell(int lock, const struct cache_swept *swept)
+{
+    int64_t left[2] = { swept->entries, swept->bytes };
+    ssize_t told = pwrite(lock, left, sizeof left, 0);
+    (void)told; /* otherwise older numbers stand there */
+}
+
+void cache_content(const struct cache *k, int64_t *entries, int64_t *bytes)
+{
+    char path[CACHE_PATH];
+    int64_t left[2] = { 0 };
+    cache_path(k->cfg, "sweep", path);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd >= 0 && pread(fd, left, sizeof left, 0) != (ssize_t)sizeof left)
+        left[0] = left[1] = 0;
+    if (fd >= 0)
+        close(fd);
+    *entries = left[0];
+    *bytes = left[1] + cache_grown(k->cfg);
+}
+
 /* The keeper comes twice in that time, or its thread is late. */
 static int64_t early_s(const struct config *c)
 {
@@ -163,6 +185,8 @@ int cache_sweep(const struct config *c, const atomic_bool *stop, struct cache_sw
         *out = s->swept;
     }
     free(s);
+    if (!err)
+        tell(lock, out);
     futimens(lock, NULL);
     close(lock);
     return err;

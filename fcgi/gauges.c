@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "cache.h"
 #include "stats.h"
 
 int64_t gauges_resident(pid_t pid)
@@ -37,6 +38,15 @@ static void set_workers(const struct gateway *g, const struct pool_state *s)
     stats_set(STATS_RESIDENT, (double)resident, "workers", NULL);
 }
 
+static void set_cache(const struct gateway *g)
+{
+    int64_t entries = 0, bytes = 0;
+    if (g->cache)
+        cache_content(g->cache, &entries, &bytes);
+    stats_set(STATS_CACHE_ENTRIES, (double)entries, NULL, NULL);
+    stats_set(STATS_CACHE_BYTES, (double)bytes, NULL, NULL);
+}
+
 void gauges_set(const struct gateway *g)
 {
     struct pool_state s = pool_state(g->pool);
@@ -46,6 +56,7 @@ void gauges_set(const struct gateway *g)
         stats_set(STATS_QUEUE_COST, s.lane_cost_ms[i] / 1000, lane, NULL);
     }
     set_workers(g, &s);
+    set_cache(g);
     stats_set(STATS_INFLIGHT_BYTES, (double)s.bytes, NULL, NULL);
     stats_set(STATS_MEMORY_LIMIT, (double)g->cfg->memory_limit, NULL, NULL);
     stats_set(STATS_RESIDENT, (double)gauges_resident(getpid()), "gateway", NULL);

@@ -10,9 +10,7 @@
 #include <unistd.h>
 
 #include "disposition.h"
-#include "flight.h"
 #include "negotiate.h"
-#include "stats.h"
 
 #define HEAD_FIRST 65536 /* bytes of a file that are looked at first: enough for nearly every header */
 #define RESULT_MIN 65536
@@ -164,50 +162,7 @@ void image_reply_head(const struct image_reply *im, struct reply *a)
     a->no_length = true;
 }
 
-/* The one output of the job, copied out of the worker's mailbox. */
-struct output {
-    struct pool_ticket *ticket;
-    struct flight *flight;
-    size_t reserve;
-    struct flight_result r; /* body owned */
-    bool no_room;
-};
-
-static void on_output(void *ctx, const struct job_output *o, const uint8_t *data)
-{
-    struct output *out = ctx;
-    out->r.told = *o;
-    if (o->code != IC_OK || !data)
-        return;
-    if (o->length > out->reserve && !pool_grow(out->ticket, o->length - out->reserve)) {
-        out->no_room = true;
-        return;
-    }
-    out->r.body = malloc(o->length + 1);
-    if (out->r.body)
-        memcpy(out->r.body, data, o->length);
-    else
-        out->no_room = true;
-}
-
-static bool still_wanted(void *ctx)
-{
-    return flight_followed(((struct output *)ctx)->flight);
-}
-
-static void log_output(struct request_log *l, const struct pool_job *j, const struct job_output *o)
-{
-    l->queue_ms = j->queue_ms;
-    l->worker = j->worker;
-    l->predicted_ms = j->cost_ms;
-    l->work_ms = j->work_ms;
-    l->decode_ms = o->decode_ms;
-    l->transform_ms = o->transform_ms;
-    l->encode_ms = o->encode_ms;
-}
-
-/* All headers but those of the body. */
-static void reply_told(struct request *rq, const struct job_output *o, struct reply *a)
+void image_reply_told(struct request *rq, const struct job_output *o, struct reply *a)
 {
     char warnings[120];
     rq->log.width = o->width;
@@ -220,112 +175,4 @@ static void reply_told(struct request *rq, const struct job_output *o, struct re
         reply_header(a, "X-Max-Bytes", "exceeded");
     if (o->warnings)
         reply_header(a, "X-Image-Warning", "%s", ic_warnings_text(o->warnings, warnings, sizeof warnings));
-}
-
-static void reply_image(struct request *rq, struct output *out, struct reply *a)
-{
-    const struct job_output *o = &out->r.told;
-    reply_told(rq, o, a);
-    reply_body(a, 200, ic_format_mime((enum ic_format)o->format), out->r.body, o->length);
-    out->r.body = NULL;
-}
-
-void image_reply_hit(struct request *rq, const struct cache_hit *hit, struct reply *a)
-{
-    rq->log.in = (enum ic_format)hit->told.source_format;
-    reply_told(rq, &hit->told, a);
-    reply_header(a, "X-Cache", "hit");
-    reply_file(a, 200, ic_format_mime((enum ic_format)hit->told.format), hit->fd, hit->at, hit->told.length);
-}
-
-/* The job's failure, or that of its one output, becomes the result's. */
-static void judge(struct output *out)
-{
-    struct flight_result *r = &out->r;
-    if (r->code != IC_OK)
-        return;
-    if (r->told.code != IC_OK)
-        r->code = ic_fail(&r->e, (enum ic_code)r->told.code, "%s", r->told.text);
-    else if (out->no_room)
-        r->code = ic_fail(&r->e, IC_E_BUSY, "no memory for the result at the moment");
-    else if (!r->body)
-        r->code = ic_fail(&r->e, IC_E_WORKER, "the worker sent no result");
-}
-
-/* A job of our own. Returns Retry-After for a 503. */
-static int run_job(struct request *rq, const struct image_reply *im, struct pool_input in, struct output *out)
-{
-    char what[64];
-    struct pool_job j = { .forecast = image_reply_forecast(im),
-                          .what = what,
-                          .deadline_ms = rq->deadline_ms,
-                          .client = rq->conn->fd,
-                          .wanted = still_wanted,
-                          .emit = on_output,
-                          .ctx = out };
-    snprintf(what, sizeof what, "%s %.40s", rq->log.route, rq->id);
-    j.worker = -1;
-    j.job.inputs = j.job.outputs = 1;
-    marks_hand(im->marks, &j.job, j.in);
-    j.job.recipe[0] = im->recipe;
-    j.in[0] = in;
-    if (!pool_price(&rq->ticket, &j.forecast, rq->deadline_ms, &j.retry_after_s, &out->r.e)) {
-        out->r.code = IC_E_BUSY;
-        return j.retry_after_s;
-    }
-    out->r.code = pool_run(&rq->ticket, &j, &out->r.e);
-    log_output(&rq->log, &j, &out->r.told);
-    judge(out);
-    flight_land(out->flight, &out->r);
-    out->flight = NULL;
-    return j.retry_after_s;
-}
-
-/* Somebody else's job, where there is one. false: it has to be our own. */
-static bool share_job(struct request *rq, const char *key, struct output *out, struct reply *a)
-{
-    enum flight_role role;
-    pool_waive(&rq->ticket);
-    do
-        role = flight_join(key, rq->conn->fd, rq->deadline_ms, &out->flight, &out->r);
-    while (role == FLIGHT_AGAIN);
-    if (role == FLIGHT_LEADS)
-        return false;
-    if (role == FLIGHT_GONE)
-        out->r.code = ic_fail(&out->r.e, IC_E_GONE, "the client left");
-    if (role == FLIGHT_LATE)
-        out->r.code = ic_fail(&out->r.e, IC_E_DEADLINE, "the deadline passed while an equal request was at work");
-    if (role != FLIGHT_FOLLOWED)
-        return true;
-    size_t n = out->r.told.length;
-    if (out->r.body && n > out->reserve && !pool_grow(out->ticket, n - out->reserve))
-        out->r.code = ic_fail(&out->r.e, IC_E_BUSY, "no memory for the result at the moment");
-    reply_header(a, "X-Cache", "coalesced");
-    stats_add(STATS_CACHE_HITS, 1, "coalesced", NULL);
-    return true;
-}
-
-static void keep(struct request *rq, const struct cache_key *key, const struct output *out, struct reply *a)
-{
-    reply_header(a, "X-Cache", "miss");
-    if (out->r.code == IC_OK)
-        cache_keep(rq->gw->cache, key, &out->r.told, out->r.body);
-}
-
-void image_reply_run(struct request *rq, const struct image_reply *im, const struct cache_key *key,
-                     struct pool_input in, struct reply *a)
-{
-    struct output out = { .ticket = &rq->ticket, .reserve = im->reserve };
-    int retry_after_s = 1;
-    if (!key || !share_job(rq, key->etag, &out, a)) {
-        retry_after_s = run_job(rq, im, in, &out);
-        if (key && rq->gw->cache)
-            keep(rq, key, &out, a);
-    }
-    flight_land(out.flight, NULL); /* where the job was refused */
-    if (out.r.code != IC_OK)
-        reply_error(a, &out.r.e, retry_after_s);
-    else
-        reply_image(rq, &out, a);
-    free(out.r.body);
 }

@@ -40,14 +40,16 @@ void image_reply_name(const struct query *q, const struct image_reply *im, const
 /* HEAD, from the plan alone. */
 void image_reply_head(const struct image_reply *im, struct reply *a);
 
-/* Runs the job and fills a with the image or the error. Needs rq->ticket; headers that a holds are kept on success.
- * key: requests with the same key get the same bytes, so that one job may answer all that are in flight, and those that
- * come later; NULL: this one is its own. */
+/* image_run.c. Runs the job and fills a with the image or the error. Needs rq->ticket; headers that a holds are kept on
+ * success. key: requests with the same key get the same bytes, so that one job may answer all that are in flight, and
+ * those that come later; NULL: this one is its own. */
 void image_reply_run(struct request *rq, const struct image_reply *im, const struct cache_key *key,
                      struct pool_input in, struct reply *a);
 
-/* Fills a from the cache; takes over what hit holds. */
-void image_reply_hit(struct request *rq, const struct cache_hit *hit, struct reply *a);
+/* Fills a from the cache; takes over what hit holds. how: "hit", or "coalesced" where it was made while this waited. */
+void image_reply_hit(struct request *rq, const struct cache_hit *hit, const char *how, struct reply *a);
+/* The headers that tell of a result, and what the log tells. */
+void image_reply_told(struct request *rq, const struct job_output *o, struct reply *a);
 
 /* Finds the watermarks of one output, before image_reply_plan; reads them, once there is a ticket.
  * false: a holds the error. */

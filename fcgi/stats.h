@@ -19,6 +19,8 @@ enum stats_family {
     STATS_RESTARTS,      /* reason */
     STATS_DECODE_ERRORS, /* format, kind */
     STATS_CACHE_HITS,    /* kind */
+    STATS_CACHE_MISSES,
+    STATS_CACHE_EVICTIONS, /* reason */
     STATS_BYTES_IN,
     STATS_BYTES_OUT,
     /* gauges: set when somebody asks */
@@ -27,6 +29,8 @@ enum stats_family {
     STATS_WORKERS,     /* state */
     STATS_INFLIGHT_BYTES,
     STATS_MEMORY_LIMIT,
+    STATS_CACHE_BYTES,
+    STATS_CACHE_ENTRIES,
     STATS_RESIDENT, /* process */
     STATS_CONNECTIONS,
     /* histograms of seconds, one label at most */

@@ -2,6 +2,7 @@
 
 import os
 import resource
+import signal
 import subprocess
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -12,7 +13,7 @@ from PIL import Image
 from client import http
 from conftest import BUILD, wait_until
 from fcgi_client import Client, request
-from test_admission import value
+from test_admission import held, value
 from test_api import image
 
 # What differs from one answer to the next, whoever made it.
@@ -298,6 +299,76 @@ def test_the_command_says_what_is_wrong(cached, tmp_path):
     assert "removed 0 old" in sweep(p)  # nothing was kept yet
     r = subprocess.run([BUILD / "pixpool", "cache"], capture_output=True, text=True)
     assert r.returncode == 2 and "pixpool cache sweep" in r.stderr
+
+
+# One job for many.
+
+
+def decodes(*instances):
+    return sum(value(p, DECODES) for p in instances)
+
+
+def test_one_job_for_all_processes(cached):
+    """50 at once to three instances: one job, and everybody gets its result."""
+    p = cached(test_build=True, workers=1, queue=40)
+    all = [p] + [cached(test_build=True, workers=1, queue=40, image_root=p.root) for _ in range(2)]
+    path = "/img/photo.jpg?w=321&x-test=busy"
+    with ThreadPoolExecutor(50) as ex:
+        answers = list(ex.map(lambda i: http("GET", f"{all[i % 3].url}{path}"), range(50)))
+    assert [a.status for a in answers] == [200] * 50 and len({a.body for a in answers}) == 1
+    said = [a.headers["X-Cache"] for a in answers]
+    assert said.count("miss") == 1 and said.count("coalesced") > 10, said
+    assert wait_until(lambda: decodes(*all) == 1, 5)
+    assert sum(value(q, "pixpool_cache_misses_total") for q in all) == 1
+    assert sum(value(q, f'pixpool_cache_hits_total{{kind="{k}"}}') for q in all for k in ("stored", "coalesced")) == 49
+
+
+def test_a_killed_leader_frees_the_others(cached):
+    p = cached(test_build=True, workers=1, queue=16, deadline="60s")
+    q = cached(test_build=True, workers=1, queue=16, deadline="60s", image_root=p.root)
+    url = "/img/photo.jpg?w=322"
+    with ThreadPoolExecutor(5) as ex:
+        with held(p):
+            leader = ex.submit(http, "GET", f"{p.url}{url}")
+            assert wait_until(lambda: value(p, 'pixpool_queue_depth{lane="interactive"}') == 1, 20)
+            others = [ex.submit(http, "GET", f"{q.url}{url}") for _ in range(4)]
+            assert wait_until(lambda: value(q, "pixpool_connections") >= 4, 20)
+            time.sleep(0.1)
+            assert not any(a.done() for a in others)  # they wait for a process that has not begun yet
+            os.kill(p.gateway(), signal.SIGKILL)
+            answers = [a.result() for a in others]
+        assert leader.result().status == 502
+    assert [a.status for a in answers] == [200] * 4
+    assert sorted(a.headers["X-Cache"] for a in answers) == ["coalesced"] * 3 + ["miss"]
+    assert decodes(q) == 1
+
+
+def test_waiting_for_another_process_ends(cached):
+    """With the deadline, or with the client."""
+    p = cached(test_build=True, workers=1, queue=16, deadline="60s")
+    q = cached(test_build=True, workers=1, queue=16, deadline="1s", image_root=p.root)
+    url = "/img/photo.jpg?w=323"
+    with ThreadPoolExecutor(1) as ex:
+        with held(p):
+            leader = ex.submit(http, "GET", f"{p.url}{url}")
+            assert wait_until(lambda: value(p, 'pixpool_queue_depth{lane="interactive"}') == 1, 20)
+            with Client(str(q.socket)) as leaves:
+                leaves.send(request(url))
+            assert wait_until(lambda: value(q, 'pixpool_cancelled_total{by="client"}') == 1, 5)
+            assert http("GET", f"{q.url}{url}").status == 504
+        assert leader.result().status == 200
+    assert http("GET", f"{q.url}{url}").headers["X-Cache"] == "hit"
+
+
+def test_nobody_waits_for_what_is_not_kept(cached, tmp_path):
+    p = cached(test_build=True, workers=1, queue=16, deadline="60s", cache_dir=tmp_path / "none")
+    q = cached(image_root=p.root, cache_dir=tmp_path / "none")
+    with ThreadPoolExecutor(1) as ex:
+        with held(p):
+            leader = ex.submit(http, "GET", f"{p.url}/img/photo.jpg?w=324")
+            assert wait_until(lambda: value(p, 'pixpool_queue_depth{lane="interactive"}') == 1, 20)
+            assert http("GET", f"{q.url}/img/photo.jpg?w=324").status == 200
+        assert leader.result().status == 200
 
 
 # When it can't.
