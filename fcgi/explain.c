@@ -75,6 +75,8 @@ static json_t *result_json(const struct ic_plan *p)
     if (p->quality)
         put_integer(o, "quality", (uint64_t)p->quality);
     json_object_set_new(o, "alpha", json_boolean(p->alpha));
+    if (p->format == IC_FORMAT_PNG)
+        put_integer(o, "depth", p->deep ? 16 : 8);
     return o;
 }
 
@@ -83,6 +85,8 @@ static const char *path_of(const struct ic_plan *p)
 {
     bool lossy = p->source.format == IC_FORMAT_JPEG || (p->source.format == IC_FORMAT_WEBP && !p->source.lossless);
     bool takes = p->format == IC_FORMAT_JPEG || (p->format == IC_FORMAT_WEBP && !p->lossless);
+    if (p->deep)
+        return "16 bits";
     if (p->linear)
         return "linear light";
     if (p->source.components <= 2)

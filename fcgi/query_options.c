@@ -85,6 +85,8 @@ static const struct query_word chromas[] = {
     { NULL, 0 }
 };
 
+static const struct query_word depths[] = { { "8", 8 }, { "16", 16 }, { NULL, 0 } };
+
 static const struct query_word kernels[] = {
     { "lanczos3", IC_KERNEL_LANCZOS3 }, { "lanczos2", IC_KERNEL_LANCZOS2 }, { "mitchell", IC_KERNEL_MITCHELL },
     { "catrom", IC_KERNEL_CATROM }, { "bilinear", IC_KERNEL_BILINEAR }, { "box", IC_KERNEL_BOX },
@@ -166,6 +168,8 @@ const struct query_option query_options[] = {
       .text = "one frame of an animated WebP, counted from 0, as a still image; other images have one page" },
     { "anim", "", BOOL, .offset = R(anim), .def = "1",
       .text = "animated WebP stays animated where the result is WebP; 0 takes the first frame" },
+    { "depth", "", WORD(depths), .offset = R(depth), .def = "8",
+      .text = "bits a sample of PNG: 16 where the source is a PNG of 16, too" },
     { "palette", "", &query_type_colours, .offset = R(palette), .min = 2, .max = 256, .def = "0",
       .text = "PNG with a palette of at most so many colours, 256 where only switched on" },
     { "dither", "", BOOL, .offset = R(dither), .def = "1", .text = "hide the steps between a palette's colours" },

@@ -53,6 +53,7 @@ struct ic_source_opt {
                                      depth, before anything is allocated, else IC_E_CORRUPT */
     int scale;                    /* eighths: 8 4 2 1; codecs that can't shrink ignore it and say so in the spans */
     bool frames;                  /* all frames of an animation, one after another, instead of the first */
+    bool deep;                    /* PNG of 16 bits: rows of samples as they are stored, the upper byte first */
     struct ic_mem *mem;           /* borrowed while the source lives */
 };
 
@@ -101,6 +102,7 @@ struct ic_sink_opt {
     int effort;  /* 0 .. 9 */
     int chroma;  /* IC_CHROMA_420 422 444 */
     bool progressive, lossless;
+    bool deep; /* PNG: rows are of 16-bit samples, the upper byte first, and so is the file; without a palette */
     struct ic_attached attached;
     int palette;        /* colours of a PNG's palette, 2 .. 256; 0: none */
     bool dither;        /* with it */

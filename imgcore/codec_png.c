@@ -24,7 +24,7 @@ struct png_source {
     struct ic_bytes in;
     size_t at;
     bool ended; /* libpng wanted more than there is */
-    bool interlaced;
+    bool interlaced, deep;
     uint32_t row;     /* yielded */
     uint32_t decoded; /* rows libpng has given, of the whole image or, if interlaced, of any pass */
     uint32_t want;    /* rows of the strip being read */
@@ -69,7 +69,8 @@ static void step_start(void *arg)
 {
     struct png_source *s = arg;
     png_set_expand(s->png);
-    png_set_scale_16(s->png);
+    if (!s->deep)
+        png_set_scale_16(s->png);
     png_set_interlace_handling(s->png);
     png_read_update_info(s->png, s->info);
 }
@@ -111,7 +112,7 @@ static enum ic_code alloc_rows(struct png_source *s, struct ic_error *e)
 {
     const struct ic_plane *p = &s->base.shape.plane[0];
     size_t row, size;
-    if (!ic_mul(p->width, (size_t)p->channels, &row))
+    if (!ic_mul(p->width, (size_t)p->channels << s->deep, &row))
         return ic_fail(e, IC_E_LIMIT, "PNG: rows too wide");
     s->stride = ic_stride(row);
     if (!ic_mul(s->stride, s->interlaced ? p->height : STRIP, &size))
@@ -178,7 +179,14 @@ static void step_frame(void *arg)
 static void grey_row(const struct png_source *s, uint32_t y)
 {
     const struct ic_plane *p = &s->base.shape.plane[0];
-    ic_grey_pixels(s->rows + y * s->stride, p->width, p->channels);
+    uint8_t *row = s->rows + y * s->stride;
+    size_t pixel = (size_t)p->channels << s->deep;
+
+    ic_grey_pixels(row, (size_t)p->width << s->deep, p->channels);
+    for (size_t x = 0; s->deep && x < p->width; x++)
+        memset(row + x * pixel, 128, (size_t)(p->channels % 2 ? p->channels : p->channels - 1) * 2);
+    for (size_t x = 0; s->deep && p->channels % 2 == 0 && x < p->width; x++)
+        memset(row + (x + 1) * pixel - 2, 255, 2);
 }
 
 static enum ic_code read_rows(struct png_source *s, void (*step)(void *arg), struct ic_error *e)
@@ -244,6 +252,7 @@ static enum ic_code png_open(struct ic_bytes in, const struct ic_source_opt *o, 
     s->base.ops = &source_ops;
     s->trap.mem = o->mem;
     s->expect = o->expect;
+    s->deep = o->deep && o->expect->depth == 16;
     s->in = in;
     rc = open_steps(s, e);
     s->expect = NULL;

@@ -1,4 +1,4 @@
-/* PNG, writing: packed 8-bit grey, grey+alpha, RGB or RGBA rows, not interlaced.
+/* PNG, writing: packed grey, grey+alpha, RGB or RGBA rows of 8 bits, or 16, not interlaced.
  *
  * Each row is filtered as it comes, by the filter that leaves least, and the filtered image is compressed at the end by
  * libdeflate, which writes the same bytes on every CPU. libpng would filter and compress row by row, in less memory but
@@ -22,11 +22,13 @@ static const struct png_effort {
 
 struct png_sink {
     struct ic_sink base;
-    struct ic_mem *mem;         /* borrowed */
-    const struct ic_kernels *k; /* borrowed */
+    struct ic_mem *mem; /* borrowed */
     struct png_effort effort;
     struct ic_attached attached;
+    int depth; /* bits a sample: 8 or 16 */
     size_t bpp, row_bytes;
+    void (*weigh)(uint64_t *sums, const struct ic_png_row *r);
+    void (*filter)(uint8_t *dst, const struct ic_png_row *r, int filter);
     uint32_t written, drawn; /* rows; rows left unfiltered as drawn */
     uint8_t *block;          /* owned: two rows with PAD before each */
     uint8_t *row, *above;    /* in block: the row being filtered and the one before */
@@ -57,7 +59,7 @@ static int sink_choose(const struct png_sink *s, const struct ic_png_row *r)
     uint64_t sums[IC_PNG_PAETH + 1] = { 0 };
     int best = IC_PNG_SUB;
 
-    s->k->png_weigh(sums, r);
+    s->weigh(sums, r);
     if (sums[IC_PNG_NONE] * 8 > r->n / r->bpp * 3)
         return IC_PNG_NONE;
     for (int f = IC_PNG_UP; f <= IC_PNG_PAETH; f++)
@@ -78,7 +80,7 @@ static void sink_row(struct png_sink *s, const uint8_t *px)
     if (filter == IC_PNG_NONE)
         memcpy(to + 1, px, s->row_bytes);
     else
-        s->k->png_filter(to + 1, &r, filter);
+        s->filter(to + 1, &r, filter);
     s->drawn += filter == IC_PNG_NONE;
     s->written++;
     s->above = s->row;
@@ -152,7 +154,7 @@ static enum ic_code put_header(struct png_sink *s, struct ic_error *e)
     static const uint8_t colour_types[] = { 0, 0, 4, 2, 6 };
     const struct ic_plane *p = &s->base.shape.plane[0];
 
-    return png_put_header(s->base.out, p->width, p->height, 8, colour_types[s->bpp], e);
+    return png_put_header(s->base.out, p->width, p->height, (uint8_t)s->depth, colour_types[p->channels], e);
 }
 
 /* Compressing. */
@@ -244,7 +246,7 @@ static enum ic_code sink_alloc(struct png_sink *s, struct ic_error *e)
     const struct ic_plane *p = &s->base.shape.plane[0];
     size_t size, stride;
 
-    s->bpp = (size_t)p->channels;
+    s->bpp = (size_t)(p->channels * s->depth / 8);
     s->row_bytes = p->width * s->bpp; /* below 2^33 */
     stride = ic_stride(s->row_bytes) + PAD;
     if (!ic_mul(s->row_bytes + 1, p->height, &size) || size > UINT32_MAX)
@@ -271,7 +273,10 @@ enum ic_code png_sink_create(const struct ic_planes *shape, const struct ic_sink
         return ic_fail(e, IC_E_MEMORY, "no memory for a PNG encoder");
     s->base = (struct ic_sink){ .ops = &sink_ops, .shape = *shape, .out = out };
     s->mem = o->mem;
-    s->k = ic_kernels();
+    s->depth = o->deep ? 16 : 8;
+    /* The other kernels know of pixels of up to four bytes. */
+    s->weigh = o->deep ? ic_png_weigh_c : ic_kernels()->png_weigh;
+    s->filter = o->deep ? ic_png_filter_c : ic_kernels()->png_filter;
     s->effort = efforts[o->effort];
     s->attached = o->attached;
     rc = sink_alloc(s, e);

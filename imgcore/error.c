@@ -34,7 +34,8 @@ const char *ic_warnings_text(unsigned warnings, char *buf, size_t n)
         const char *word;
     } words[] = { { IC_WARN_TRUNCATED, "truncated" },
                   { IC_WARN_PROFILE, "broken-profile" },
-                  { IC_WARN_CMYK, "cmyk-without-profile" } };
+                  { IC_WARN_CMYK, "cmyk-without-profile" },
+                  { IC_WARN_DEPTH, "8-bits" } };
     size_t used = 0;
 
     if (n)

@@ -191,6 +191,12 @@ static enum ic_code make(struct ic_icc_cache *c, struct ic_bytes bytes, enum ic_
     return IC_OK;
 }
 
+struct ic_bytes ic_icc_source(const struct ic_icc *t, enum ic_icc_pixels *pixels)
+{
+    *pixels = t->pixels;
+    return t->profile;
+}
+
 /* The cache. */
 
 /* Unlinks the conversion; NULL: it is not there. */

@@ -37,6 +37,18 @@ void ic_icc_name(struct ic_bytes profile, char *out, size_t size);
  */
 void ic_icc_row(const struct ic_icc *t, uint8_t *const *p, size_t n);
 
+/* The same conversion of 16-bit samples, RGB or grey, by lcms2 alone, made anew. Owned by the caller, who frees it
+ * before the cache. IC_E_MEMORY; IC_E_FORMAT where lcms2 refuses. */
+struct ic_icc_deep;
+enum ic_code ic_icc_deep_make(struct ic_icc_cache *c, const struct ic_icc *t, struct ic_icc_deep **out,
+                              struct ic_error *e);
+void ic_icc_deep_free(struct ic_icc_deep *t); /* accepts NULL */
+/* n pixels in place, `step` samples each, of which the first one or three are colours. */
+void ic_icc_deep_row(const struct ic_icc_deep *t, uint16_t *px, size_t n, size_t step);
+
+/* What a conversion was made of. */
+struct ic_bytes ic_icc_source(const struct ic_icc *t, enum ic_icc_pixels *pixels);
+
 /* Forgets conversions beyond so many bytes, the longest unused first. */
 void ic_icc_trim(struct ic_icc_cache *c, size_t most);
 void ic_icc_cache_free(struct ic_icc_cache *c);

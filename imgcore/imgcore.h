@@ -229,6 +229,7 @@ struct ic_recipe {
     bool strict;   /* a truncated source is an error */
     int cs;        /* enum ic_cs */
     int metadata;  /* enum ic_metadata */
+    int depth;     /* bits a sample of a PNG: 8 or 16 */
     int palette;   /* colours of a PNG's palette, 2 .. 256; 0: none */
     bool dither;   /* with it */
     int max_bytes; /* of the result; 0: any */
@@ -324,6 +325,8 @@ struct ic_plan {
     bool framed;         /* the result is collected whole before it is encoded */
     bool linear;         /* resampled in linear light, from the full decode */
     bool rgb;            /* an operation needs RGB (or grey) instead of YCbCr planes */
+    bool deep;           /* 16 bits a sample from the source to the result, on a way of its own (deep.h) */
+    bool shallow;        /* that was asked for and could be, but for another option: the result has 8 */
     struct ic_colour bg;
     struct ic_filters filters;
     double dpr;
@@ -375,7 +378,8 @@ void ic_engine_lend_marks(struct ic_engine *g, const struct ic_mark_bytes *marks
 enum ic_warning {
     IC_WARN_TRUNCATED = 1, /* the source ended early; the rows it lacks are grey */
     IC_WARN_PROFILE = 2,   /* its colour profile is broken; colours were taken as sRGB */
-    IC_WARN_CMYK = 4       /* CMYK without a profile: colours are a guess */
+    IC_WARN_CMYK = 4,      /* CMYK without a profile: colours are a guess */
+    IC_WARN_DEPTH = 8      /* 16 bits a sample were asked for, but an option allows 8 only */
 };
 
 /* "truncated, profile" and so on for a set of bits, into buf (always terminated). Returns buf. */

@@ -10,6 +10,7 @@
 
 #include "analyse.h"
 #include "codec.h"
+#include "deep.h"
 #include "filters.h"
 #include "image.h"
 #include "tone.h"
@@ -153,6 +154,7 @@ void ic_recipe_init(struct ic_recipe *r)
                              .focus_y = 0.5,
                              .trim = IC_TRIM_NONE,
                              .effort = 4,
+                             .depth = 8,
                              .autorotate = true,
                              .dither = true,
                              .page = -1,
@@ -178,7 +180,8 @@ static enum ic_code plan_check_recipe(const struct ic_recipe *r, struct ic_error
     if (r->fit < 0 || r->fit > IC_FIT_OUTSIDE || r->gravity < 0 || r->gravity > IC_ENTROPY || r->kernel < 0 ||
         r->kernel > IC_KERNEL_NEAREST || r->format < 0 || (r->format && !ic_codec_of((enum ic_format)r->format)) ||
         r->chroma < 0 || r->chroma > IC_CHROMA_444 || r->quality < 0 || r->quality > 100 || r->effort < 0 ||
-        r->effort > 9 || r->cs < 0 || r->cs > IC_CS_KEEP || r->metadata < 0 || r->metadata > IC_METADATA_KEEP)
+        r->effort > 9 || (r->depth != 8 && r->depth != 16) || r->cs < 0 || r->cs > IC_CS_KEEP || r->metadata < 0 ||
+        r->metadata > IC_METADATA_KEEP)
         return ic_fail(e, IC_E_PARAM, "a value of the recipe is out of range");
     if (r->page < -1)
         return ic_fail(e, IC_E_PARAM, "page is %d, allowed 0 and more", r->page);
@@ -207,6 +210,16 @@ static bool plan_linear(const struct ic_plan *p, const struct ic_recipe *r)
         c->x1 - c->x0 == p->scaled_w && c->y1 - c->y0 == p->scaled_h && c->x0 == floor(c->x0) && c->y0 == floor(c->y0);
 
     return r->linear && r->kernel != IC_KERNEL_NEAREST && !copies;
+}
+
+/* 16 bits where source and result are PNG, the source has them, and nothing else is asked that has none. */
+static void plan_depth(struct ic_plan *p, const struct ic_recipe *r)
+{
+    bool may =
+        r->depth == 16 && p->source.format == IC_FORMAT_PNG && p->source.depth == 16 && p->format == IC_FORMAT_PNG;
+
+    p->deep = may && ic_deep_can(p);
+    p->shallow = may && !p->deep;
 }
 
 /* What of the pixels must be known first. A crop is placed only where something is cut off. */
@@ -270,6 +283,7 @@ enum ic_code ic_plan_refine(const struct ic_recipe *r, const struct ic_info *inf
     p.framed = p.turn || p.pad || p.surround.radius > 0 || ic_filters_framed(&p.filters) || ic_plan_marks_framed(&p);
     p.linear = plan_linear(&p, r);
     p.scale = p.linear || p.analyse & IC_ANALYSE_TRIM ? 8 : plan_scale(&p); /* a smaller area bears less shrinking */
+    plan_depth(&p, r);
     ic_plan_cost(&p);
     if ((rc = plan_check_result(&p, limits, e)) == IC_OK)
         *out = p;

@@ -6,6 +6,7 @@
 #include "plan.h"
 
 #include "codec.h"
+#include "deep.h"
 #include "filters.h"
 #include "linear.h"
 #include "tone.h"
@@ -28,6 +29,8 @@
 #define MS_WEBP_ENCODE      60.0 /* each step of effort adds a tenth */
 #define MS_ROTATE           35.0 /* of the result */
 #define MS_BASE             0.3  /* a job of one pixel */
+
+#define DEEP_FACTOR 3.0 /* 16 bits, of the time that 8 take */
 
 #define MS_LINEAR      20.0
 #define MS_LINEAR_MADE 20.0
@@ -213,5 +216,9 @@ void ic_plan_cost(struct ic_plan *p)
                 ic_plan_marks_memory(p) + weights + (p->analyse ? 1024 : 256) * KIB;
     double pass = (p->page + p->frames) * cost_decode(p) + p->frames * frame;
 
+    if (p->deep) {
+        p->memory = blocks + ic_deep_memory(p) + (p->analyse ? 1024 : 256) * KIB;
+        pass *= DEEP_FACTOR;
+    }
     p->cost_ms = MS_BASE + cost_analyse(p) + pass * (p->max_bytes && p->frames > 1 ? 3 : 1);
 }

@@ -3,10 +3,13 @@
  * An animation is that loop once a frame: outputs that want the frame are opened anew, and those that stay animations
  * hand their pixels on to a writer that lives as long as the run.
  *
+ * Results of 16 bits go a way of their own before (deep.c).
+ *
  * The loop is a pull: a few source rows, pushed through every output that still wants rows, and the source is closed as
  * soon as none does. A recipe that fails is emitted with its error and dropped; only the source's failure ends all. */
 #include "analyse.h"
 #include "cpu.h"
+#include "deep.h"
 #include "op_test.h"
 #include "output.h"
 #include "plan.h"
@@ -49,38 +52,6 @@ struct run {
     bool stopped; /* by emit */
 };
 
-void ic_init(void)
-{
-    ic_kernels_choose();
-    ic_versions_init();
-}
-
-struct ic_engine *ic_engine_create(const struct ic_limits *limits)
-{
-    struct ic_engine *g = calloc(1, sizeof(*g));
-
-    if (!g)
-        return NULL;
-    g->limits = *limits;
-    g->mem.limit = limits->max_memory;
-    g->weights.mem = &g->mem;
-    g->marks.mem.limit = IC_MARK_CACHE;
-    g->icc.mem = &g->mem;
-    return g;
-}
-
-void ic_engine_free(struct ic_engine *g)
-{
-    if (!g)
-        return;
-    ic_weights_trim(&g->weights, 0);
-    ic_mark_cache_clear(&g->marks);
-    ic_fonts_free(g->fonts);
-    ic_icc_cache_free(&g->icc);
-    ic_free(&g->mem, g->cmyk);
-    free(g);
-}
-
 /* Emitting. */
 
 static void run_emit(struct run *r, int i, const struct ic_result *result, const struct ic_error *e)
@@ -103,7 +74,8 @@ static void run_drop(struct run *r, int i, const struct ic_error *e)
     run_emit(r, i, NULL, e);
 }
 
-static void run_done(struct run *r, int i)
+/* truncated: the source was. */
+static void run_done(struct run *r, int i, bool truncated)
 {
     const struct ic_plan *p = &r->item[i].plan;
     struct ic_output *o = &r->item[i].output;
@@ -120,9 +92,11 @@ static void run_done(struct run *r, int i)
                                 .exceeded = o->exceeded || large,
                                 .warnings = r->meta.warnings };
 
-    if (r->source->truncated)
+    if (p->shallow)
+        result.warnings |= IC_WARN_DEPTH;
+    if (truncated)
         result.warnings |= IC_WARN_TRUNCATED;
-    if (r->source->truncated && r->recipes[i].strict) {
+    if (truncated && r->recipes[i].strict) {
         ic_fail(&e, IC_E_CORRUPT, "the image ends before its last row");
         run_drop(r, i, &e);
         return;
@@ -300,7 +274,7 @@ static void run_end_item(struct run *r, int i, bool *again)
     else if (more)
         run_close_item(r, i);
     else
-        run_done(r, i);
+        run_done(r, i, r->source->truncated);
     *again = *again || more;
 }
 
@@ -320,7 +294,7 @@ static void run_feed(struct run *r, int i)
     else if (it->output.complete && it->plan.frames > 1)
         run_frame_done(r, i);
     else if (it->output.complete)
-        run_done(r, i);
+        run_done(r, i, r->source->truncated);
 }
 
 static bool run_ended(const struct ic_rows *rows)
@@ -381,6 +355,49 @@ static enum ic_code run_frame(struct run *r, struct ic_error *e)
     return rc;
 }
 
+/* Results of 16 bits. */
+
+static bool run_wants_deep(const struct run *r)
+{
+    for (int i = 0; i < r->n; i++)
+        if (r->item[i].open && r->item[i].plan.deep)
+            return !r->stopped;
+    return false;
+}
+
+static void run_deep_item(struct run *r, int i, struct ic_bytes in)
+{
+    struct run_item *it = &r->item[i];
+    double start = ic_now_ms(), decoded = r->decode_ms;
+    struct ic_deep_result made;
+    struct ic_error e;
+    enum ic_code rc = run_meta_origin(&r->meta, &it->plan, &it->origin, &e);
+
+    if (rc == IC_OK)
+        rc = ic_deep_make(r->g, in, &it->plan, &it->origin, &made, &e);
+    if (rc != IC_OK) {
+        run_drop(r, i, &e);
+        return;
+    }
+    it->output = (struct ic_output){ .mem = &r->g->mem, .bytes = made.bytes, .encode_ms = made.encode_ms };
+    it->ms += ic_now_ms() - start - made.decode_ms;
+    r->decode_ms = made.decode_ms;
+    run_done(r, i, made.truncated);
+    r->decode_ms = decoded;
+}
+
+static enum ic_code run_deep(struct run *r, struct ic_bytes in, struct ic_error *e)
+{
+    enum ic_layout layout = r->info.components < 3 ? IC_GREY : IC_RGB;
+    enum ic_code rc = run_meta_open(&r->meta, r->g, r->info.format, in, layout, e);
+
+    for (int i = 0; i < r->n && rc == IC_OK && !r->stopped; i++)
+        if (r->item[i].open && r->item[i].plan.deep)
+            run_deep_item(r, i, in);
+    run_meta_close(&r->meta);
+    return rc;
+}
+
 /* The door. */
 
 /* All frames that are wanted, from the source's first. *again: some animation wants them once more. */
@@ -411,6 +428,8 @@ static enum ic_code run_all(struct run *r, struct ic_bytes in, struct ic_error *
     bool again = true;
 
     run_plan(r, in);
+    if (run_wants_deep(r) && (rc = run_deep(r, in, e)) != IC_OK)
+        return rc;
     if (!run_wants(r))
         return IC_OK;
     if ((rc = run_open_source(r, in, e)) != IC_OK)

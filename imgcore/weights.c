@@ -94,19 +94,13 @@ static const struct {
 
 /* Windows. */
 
-/* A window while it is built. */
-struct window {
-    int64_t lo, hi; /* source samples [lo, hi) */
-    double *w;
-};
-
 static int64_t weights_clip(double x, int64_t lo, int64_t hi)
 {
     return x < (double)lo ? lo : x > (double)hi ? hi : (int64_t)x;
 }
 
 /* The one sample under the centre. */
-static void weights_nearest(const struct ic_axis *a, double centre, struct window *win)
+static void weights_nearest(const struct ic_axis *a, double centre, struct ic_window *win)
 {
     win->lo = weights_clip(floor(centre), 0, (int64_t)a->src_n - 1);
     win->hi = win->lo + 1;
@@ -114,7 +108,7 @@ static void weights_nearest(const struct ic_axis *a, double centre, struct windo
 }
 
 /* Samples whose centre is nearer than the support; the support grows with the shrink. */
-static void weights_filtered(const struct ic_axis *a, double centre, double shrink, struct window *win)
+static void weights_filtered(const struct ic_axis *a, double centre, double shrink, struct ic_window *win)
 {
     double reach = filters[a->kernel].support * shrink;
     double sum = 0.0;
@@ -137,7 +131,7 @@ static void weights_filtered(const struct ic_axis *a, double centre, double shri
 }
 
 /* Rounds the running sum, not each weight: the error of one goes into the next and the total is exact. */
-static void weights_round(int16_t *out, const struct window *win)
+static void weights_round(int16_t *out, const struct ic_window *win)
 {
     double sum = 0.0;
     int32_t given = 0;
@@ -161,6 +155,43 @@ static bool weights_aligned(const struct ic_axis *a)
     return fabs(step - 1.0) * a->dst_n < 1e-6 && fabs(a->x0 - floor(a->x0 + 0.5)) < 1e-6;
 }
 
+static double weights_shrink(const struct ic_axis *a)
+{
+    double step = (a->x1 - a->x0) / a->dst_n;
+
+    return step > 1.0 ? step : 1.0;
+}
+
+static bool weights_copies(const struct ic_axis *a)
+{
+    return a->kernel == IC_KERNEL_NEAREST || weights_aligned(a);
+}
+
+uint32_t ic_window_most(const struct ic_axis *a)
+{
+    double n = ceil(2.0 * filters[a->kernel].support * weights_shrink(a)) + 1.0;
+
+    if (weights_copies(a) || n < 1.0)
+        n = 1.0;
+    return (n > a->src_n ? a->src_n : (uint32_t)n) + 1;
+}
+
+static void weights_window(const struct ic_axis *a, double centre, double shrink, bool copies, struct ic_window *win)
+{
+    /* What is left of a window beyond the edge means nothing. */
+    if (copies || centre < 0.0 || centre > a->src_n)
+        weights_nearest(a, centre, win);
+    else
+        weights_filtered(a, centre, shrink, win);
+}
+
+void ic_window_of(const struct ic_axis *a, uint32_t i, struct ic_window *out)
+{
+    double centre = a->x0 + ((double)i + 0.5) * ((a->x1 - a->x0) / a->dst_n);
+
+    weights_window(a, centre, weights_shrink(a), weights_copies(a), out);
+}
+
 /* One axis. */
 
 /* Windows as they are computed, each in room for the longest; the final table is only as wide as it must be. */
@@ -176,13 +207,6 @@ struct draft {
 static size_t weights_group(size_t n, size_t group)
 {
     return (n + group - 1) / group * group;
-}
-
-static uint32_t weights_max_taps(const struct ic_axis *a, double shrink)
-{
-    double n = ceil(2.0 * filters[a->kernel].support * shrink) + 1.0;
-
-    return n < 1.0 ? 1 : n > a->src_n ? a->src_n : (uint32_t)n;
 }
 
 static bool draft_alloc(struct draft *d, struct ic_mem *m, size_t n)
@@ -209,7 +233,7 @@ static void draft_free(struct draft *d, struct ic_mem *m)
 }
 
 /* Leaves out the zeros that rounding put at a window's ends: a filter's tails are worth one tap in eight. */
-static void draft_bare(struct draft *d, uint32_t i, const struct window *win)
+static void draft_bare(struct draft *d, uint32_t i, const struct ic_window *win)
 {
     const int16_t *w = d->w + (size_t)i * d->max_taps;
     uint32_t from = 0, to = (uint32_t)(win->hi - win->lo);
@@ -223,19 +247,16 @@ static void draft_bare(struct draft *d, uint32_t i, const struct window *win)
     d->len[i] = to - from;
 }
 
-static void draft_compute(struct draft *d, double shrink, bool nearest)
+static void draft_compute(struct draft *d)
 {
     const struct ic_axis *a = d->axis;
-    double step = (a->x1 - a->x0) / a->dst_n;
+    double step = (a->x1 - a->x0) / a->dst_n, shrink = weights_shrink(a);
+    bool copies = weights_copies(a);
 
     for (uint32_t i = 0; i < a->dst_n; i++) {
-        struct window win = { 0, 0, d->scratch };
-        double centre = a->x0 + ((double)i + 0.5) * step;
+        struct ic_window win = { 0, 0, d->scratch };
 
-        if (nearest || centre < 0.0 || centre > a->src_n) /* what is left of a window beyond the edge means nothing */
-            weights_nearest(a, centre, &win);
-        else
-            weights_filtered(a, centre, shrink, &win);
+        weights_window(a, a->x0 + ((double)i + 0.5) * step, shrink, copies, &win);
         weights_round(d->w + (size_t)i * d->max_taps, &win);
         draft_bare(d, i, &win);
     }
@@ -341,13 +362,11 @@ static struct ic_weights *weights_of(struct ic_mem *m, const struct draft *d)
 
 static struct ic_weights *weights_make(struct ic_mem *m, const struct ic_axis *a)
 {
-    double step = (a->x1 - a->x0) / a->dst_n, shrink = step > 1.0 ? step : 1.0;
-    bool nearest = a->kernel == IC_KERNEL_NEAREST || weights_aligned(a);
-    struct draft d = { .axis = a, .max_taps = nearest ? 1 : weights_max_taps(a, shrink) };
+    struct draft d = { .axis = a, .max_taps = ic_window_most(a) - 1 };
     struct ic_weights *w = NULL;
 
     if (draft_alloc(&d, m, a->dst_n)) {
-        draft_compute(&d, shrink, nearest);
+        draft_compute(&d);
         draft_order(&d);
         w = weights_of(m, &d);
     }

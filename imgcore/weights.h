@@ -13,6 +13,12 @@ struct ic_axis {
     int kernel;            /* enum ic_kernel */
 };
 
+/* What one output is made of, exactly: source samples [lo, hi), whose weights sum to 1. */
+struct ic_window {
+    int64_t lo, hi;
+    double *w; /* the caller's, room for ic_window_most() of the axis */
+};
+
 struct ic_weights {
     struct ic_axis axis;
     struct ic_taps taps; /* first counts from lo */
@@ -32,6 +38,10 @@ struct ic_weights_cache {
 /* The weights of an axis, from the cache or computed; owned by the cache and valid until ic_weights_trim().
  * NULL: beyond the memory budget. */
 const struct ic_weights *ic_weights_get(struct ic_weights_cache *c, const struct ic_axis *axis);
+
+/* Fills the window of output i, 0 .. dst_n - 1; lo does not fall as i grows. Pure. */
+void ic_window_of(const struct ic_axis *a, uint32_t i, struct ic_window *out);
+uint32_t ic_window_most(const struct ic_axis *a); /* the most samples a window has, and one */
 
 /* Frees the least recently used until at most `keep` bytes are left. */
 void ic_weights_trim(struct ic_weights_cache *c, size_t keep);

@@ -69,3 +69,37 @@ def noise(width, height, colour, depth, most=None, seed=7):
     rng = random.Random(seed)
     most = (1 << depth) - 1 if most is None else most
     return [[rng.randint(0, most) for _ in range(width * CHANNELS[colour])] for _ in range(height)]
+
+
+def unfiltered(kind, row, above, bpp):
+    out = bytearray(row)
+    for i, x in enumerate(row):
+        a, b, c = out[i - bpp] if i >= bpp else 0, above[i], above[i - bpp] if i >= bpp else 0
+        out[i] = (x + (0, a, b, (a + b) // 2, paeth(a, b, c))[kind]) & 255
+    return bytes(out)
+
+
+def chunks(data):
+    at, out = 8, []
+    while at < len(data):
+        n = struct.unpack(">I", data[at : at + 4])[0]
+        body = data[at + 8 : at + 8 + n]
+        assert struct.unpack(">I", data[at + 8 + n : at + 12 + n])[0] == zlib.crc32(data[at + 4 : at + 8] + body)
+        out.append((data[at + 4 : at + 8], body))
+        at += 12 + n
+    return out
+
+
+def read16(data):
+    """(width, height, colour, rows of samples) of a 16-bit PNG that is not interlaced."""
+    parts = chunks(data)
+    width, height, depth, colour, *rest = struct.unpack(">IIBBBBB", parts[0][1])
+    assert (depth, rest) == (16, [0, 0, 0])
+    raw = zlib.decompress(b"".join(body for kind, body in parts if kind == b"IDAT"))
+    n, rows, above = width * CHANNELS[colour] * 2, [], None
+    assert len(raw) == height * (n + 1)
+    for y in range(height):
+        line = raw[y * (n + 1) : (y + 1) * (n + 1)]
+        above = unfiltered(line[0], line[1:], above or bytes(n), CHANNELS[colour] * 2)
+        rows.append(struct.unpack(f">{n // 2}H", above))
+    return width, height, colour, rows

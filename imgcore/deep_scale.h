@@ -1,0 +1,44 @@
+/* Resampling of 16-bit samples, plain and exact. Only deep*.c includes it. */
+#ifndef IMGCORE_DEEP_SCALE_H
+#define IMGCORE_DEEP_SCALE_H
+
+#include "weights.h"
+
+#define DEEP_FRACTION 10                                /* bits below a 16-bit level */
+#define DEEP_ONE      (INT32_C(65535) << DEEP_FRACTION) /* white, opaque */
+
+struct deep_axis {
+    uint32_t n, most; /* outputs; samples of the longest window */
+    uint32_t lo, hi;  /* source samples [lo, hi) are used at all */
+    bool copy;        /* output i is source sample lo + i */
+    int32_t *w;       /* owned, as are: n windows of most weights; a window's sum to 2^30 */
+    uint32_t *first, *len;
+};
+
+/* IC_E_MEMORY; a is for deep_axis_free() in any case. */
+enum ic_code deep_axis_make(struct deep_axis *a, struct ic_mem *mem, const struct ic_axis *from, struct ic_error *e);
+void deep_axis_free(struct deep_axis *a, struct ic_mem *mem); /* accepts a zeroed one */
+
+/* Rows in, rows out: horizontal first, so that the ring holds rows of the result's width. */
+struct deep_scale {
+    struct ic_mem *mem; /* borrowed */
+    int channels;       /* interleaved */
+    struct deep_axis h, v;
+    int32_t *ring; /* owned, as is sum: source row y at y % v.most */
+    int64_t *sum;
+    uint32_t pushed, made; /* source rows, result rows */
+};
+
+enum ic_code deep_scale_open(struct deep_scale *s, struct ic_mem *mem, const struct ic_axis *x, const struct ic_axis *y,
+                             int channels, struct ic_error *e);
+void deep_scale_close(struct deep_scale *s); /* accepts a zeroed one */
+
+/* The next source row, of which only samples [h.lo, h.hi) count: px is the first of these. NULL where the row is not
+ * used at all, see deep_scale_wants(). */
+void deep_scale_push(struct deep_scale *s, const int32_t *px);
+bool deep_scale_wants(const struct deep_scale *s);
+
+/* The next result row into out, h.n pixels; false where it needs more source rows, or there is none left. */
+bool deep_scale_pull(struct deep_scale *s, int32_t *out);
+
+#endif
