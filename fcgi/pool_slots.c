@@ -1,8 +1,8 @@
 /* The pool of a process that is one of many (pixpool fcgid): it serves one request at a time, and has a worker only
  * while it holds a slot, which all processes of the user draw from (slots.h).
  *
- *     pool_admit -> a slot, or a place in the queue of all, or 503
- *     pool_run   -> asks every few milliseconds for the slot; then the spawner for a worker, which gets a share in it
+ *     pool_admit -> a place among all, or 503
+ *     pool_run   -> asks every few milliseconds for a worker's byte; then the spawner for a worker, which shares it
  *     pool_leave -> lets the worker go; with its end the slot is free
  *
  * Polling, because nobody can be woken by the death of a stranger's process: it costs a waiting process a few system
@@ -155,7 +155,11 @@ void pool_slots_give_back(struct pool *p)
 double pool_slots_wait_ms(const struct pool *p)
 {
     const struct pool_slots *s = p->slots;
-    return s->held.worker ? 0 : (slots_waiting(&s->slots, &s->held) + 0.5) * p->job_ms / p->workers;
+    struct slots_load others = slots_load(&s->slots, &s->held);
+    if (s->held.worker || others.workers < p->workers)
+        return 0;
+    int waiting = others.places > others.workers ? others.places - others.workers : 0;
+    return (waiting + 0.5) * p->job_ms / p->workers;
 }
 
 /* What one process learns, all know: most have just been started. */

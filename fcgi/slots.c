@@ -1,7 +1,7 @@
 /* Byte-range locks on one file. Called by pool_slots.c, in the one thread that works on a request.
  *
  *     byte 0 .. N-1                    workers
- *     byte QUEUE .. QUEUE+Q-1          places in the queue
+ *     byte PLACES .. PLACES+N+Q-1      places
  *     contents                         struct slots_book
  *
  * Locks of open file descriptions (F_OFD_SETLK), not of processes: those would be given up by any close of the file in
@@ -25,7 +25,7 @@
 
 #include "clock.h"
 
-#define SLOTS_QUEUE     65536 /* offset of the queue; more than there are workers */
+#define SLOTS_PLACES    65536 /* offset; more than there are workers */
 #define SLOTS_NAME      "slots"
 #define SLOTS_JOB_MAX   3600000.0
 #define SLOTS_AHEAD_MAX 3600000.0 /* of booked_ms; a restart of the machine sets the clock back */
@@ -102,71 +102,70 @@ static int slots_lock_any(int fd, off_t from, int n)
     return -1;
 }
 
-/* How many of n bytes others hold. */
+/* How many of n bytes others hold. Byte by byte: asked for a range, the kernel names any lock in it, not the first. */
 static int slots_count(int fd, off_t from, int n)
 {
     int held = 0;
-    off_t end = from + n;
-    while (from < end) {
-        struct flock l = { .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = from, .l_len = end - from };
-        if (fcntl(fd, F_OFD_GETLK, &l) < 0 || l.l_type == F_UNLCK)
-            break;
-        off_t next = l.l_len > 0 ? l.l_start + l.l_len : end;
-        held += (int)((next < end ? next : end) - (l.l_start > from ? l.l_start : from));
-        from = next;
+    for (int i = 0; i < n; i++) {
+        struct flock l = { .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = from + i, .l_len = 1 };
+        held += fcntl(fd, F_OFD_GETLK, &l) == 0 && l.l_type != F_UNLCK;
     }
     return held;
 }
 
-/* Those who wait go before who comes now: it joins them, even if a byte is free at this moment. */
+static struct slots_load slots_count_all(const struct slots *s, int fd)
+{
+    return (struct slots_load){ .places = slots_count(fd, SLOTS_PLACES, s->workers + s->queue),
+                                .workers = slots_count(fd, 0, s->workers) };
+}
+
 enum slots_answer slots_take(const struct slots *s, struct slot *out)
 {
-    struct slot got = { .fd = slots_open(s), .place = -1 };
-    if (got.fd < 0)
+    int fd = slots_open(s), place = fd >= 0 ? slots_lock_any(fd, SLOTS_PLACES, s->workers + s->queue) : -1;
+    if (fd < 0)
         return SLOTS_BROKEN;
-    bool others = slots_count(got.fd, SLOTS_QUEUE, s->queue) > 0;
-    got.worker = !others && slots_lock_any(got.fd, 0, s->workers) >= 0;
-    if (!got.worker)
-        got.place = slots_lock_any(got.fd, SLOTS_QUEUE, s->queue);
-    if (!got.worker && got.place < 0) { /* the queue may be full and a worker free, as its places are left too late */
-        got.worker = slots_lock_any(got.fd, 0, s->workers) >= 0;
-        if (!got.worker) {
-            close(got.fd);
-            return SLOTS_FULL;
-        }
+    if (place < 0) {
+        close(fd);
+        return SLOTS_FULL;
     }
-    *out = got;
+    *out = (struct slot){ .fd = fd, .place = place };
     return SLOTS_HELD;
 }
 
 bool slots_promote(const struct slots *s, struct slot *held)
 {
+    struct slots_load others = { 0 };
     if (held->worker)
         return true;
+    if (!held->asked)
+        others = slots_count_all(s, held->fd);
+    held->asked = true;
+    if (others.places > others.workers) /* some of them wait */
+        return false;
     held->worker = slots_lock_any(held->fd, 0, s->workers) >= 0;
-    if (held->worker && held->place >= 0) {
-        slots_lock(held->fd, SLOTS_QUEUE + held->place, F_UNLCK);
-        held->place = -1;
-    }
     return held->worker;
 }
 
-/* Only the place is unlocked in words: a worker's byte is free when the last who shares it has closed it. */
+/* The place is given up in words: those who share the descriptor may live on for a moment. A worker's byte is free when
+ * the last of them has closed it. */
 void slots_leave(struct slot *held)
 {
     if (held->fd >= 0 && held->place >= 0)
-        slots_lock(held->fd, SLOTS_QUEUE + held->place, F_UNLCK);
+        slots_lock(held->fd, SLOTS_PLACES + held->place, F_UNLCK);
     if (held->fd >= 0)
         close(held->fd);
     *held = (struct slot){ .fd = -1, .place = -1 };
 }
 
-int slots_waiting(const struct slots *s, const struct slot *any)
+struct slots_load slots_load(const struct slots *s, const struct slot *mine)
 {
-    int fd = any && any->fd >= 0 ? any->fd : slots_open(s), n = fd >= 0 ? slots_count(fd, SLOTS_QUEUE, s->queue) : 0;
-    if (fd >= 0 && !(any && any->fd == fd))
+    struct slots_load l = { 0 };
+    int fd = mine->fd >= 0 ? mine->fd : slots_open(s);
+    if (fd >= 0)
+        l = slots_count_all(s, fd);
+    if (fd >= 0 && fd != mine->fd)
         close(fd);
-    return n;
+    return l;
 }
 
 /* The book. */

@@ -1,11 +1,12 @@
 /* Limits across processes, for web servers that start many and send each one request at a time (mod_fcgid).
  *
  * One file for all processes of a user. Its bytes are never looked at, only locked: N of them are the workers of the
- * account, Q its queue. A lock ends with the last descriptor of its opening, so with any death, and nobody has to clean
- * up after anybody.
+ * account, N + Q the places of requests that are in, at work or waiting. A lock ends with the last descriptor of its
+ * opening, so with any death, and nobody has to clean up after anybody.
  *
- *     slots_take -> a worker's byte; or a place in the queue, then slots_promote every few milliseconds; or a refusal
- *     slots_leave -> gives back what is held
+ *     slots_take    -> a place, or a refusal
+ *     slots_promote -> a worker's byte as well, once there is one: asked every few milliseconds
+ *     slots_leave   -> gives back what is held
  */
 #ifndef SLOTS_H
 #define SLOTS_H
@@ -26,19 +27,24 @@ void slots_free(struct slots *s); /* accepts a zeroed one */
  * free before it has ended, however its gateway did. */
 struct slot {
     int fd;      /* owned; -1: nothing is held */
-    int place;   /* in the queue; -1: none */
-    bool worker; /* a worker's byte is held */
+    int place;   /* -1: none */
+    bool worker; /* a worker's byte is held, too */
+    bool asked;  /* for one, before */
 };
 
 enum slots_answer { SLOTS_HELD, SLOTS_FULL, SLOTS_BROKEN };
 
-/* Never blocks. SLOTS_HELD: *out is a worker's byte or, while all are taken or others wait, a place in the queue.
- * SLOTS_BROKEN: errno, the file can't be had. */
+/* A place. Never blocks. SLOTS_BROKEN: errno, the file can't be had. */
 enum slots_answer slots_take(const struct slots *s, struct slot *out);
-/* From the queue to a worker's byte, if one is free now. */
+/* A worker's byte, if one is free now. Whoever asks for the first time lets those go first who wait already. */
 bool slots_promote(const struct slots *s, struct slot *held);
-void slots_leave(struct slot *held);                              /* accepts one that holds nothing */
-int slots_waiting(const struct slots *s, const struct slot *any); /* places taken by others */
+void slots_leave(struct slot *held); /* accepts one that holds nothing */
+
+/* What others hold. */
+struct slots_load {
+    int places, workers;
+};
+struct slots_load slots_load(const struct slots *s, const struct slot *mine); /* mine may hold nothing */
 
 /* What all of them know: how long jobs take, and up to when refused clients were told to stay away. Small, written as a
  * whole, and sane whatever the file holds; the last writer wins. */

@@ -50,7 +50,7 @@ static struct holder hold(void)
     h.pid = fork();
     if (h.pid == 0) {
         struct slot mine;
-        char got = slots_take(&s, &mine) != SLOTS_HELD ? '-' : mine.worker ? 'w' : 'q';
+        char got = slots_take(&s, &mine) != SLOTS_HELD ? '-' : slots_promote(&s, &mine) ? 'w' : 'q';
         if (write(said[1], &got, 1) != 1)
             _exit(1);
         for (;;) { /* who waits asks again and again */
@@ -90,7 +90,7 @@ START_TEST(twenty_processes_share_two_workers_and_a_queue_of_three)
         end(&h[i]);
     struct slot mine; /* whatever they died of, all is free again */
     ck_assert_int_eq(slots_take(&s, &mine), SLOTS_HELD);
-    ck_assert(mine.worker);
+    ck_assert(slots_promote(&s, &mine));
     slots_leave(&mine);
 }
 END_TEST
@@ -102,15 +102,14 @@ START_TEST(a_death_lets_the_next_one_in)
     struct holder at_work = hold();
     ck_assert_int_eq(at_work.got, 'w');
     ck_assert_int_eq(slots_take(&s, &mine), SLOTS_HELD);
-    ck_assert(!mine.worker && mine.place >= 0);
     ck_assert(!slots_promote(&s, &mine));
     end(&at_work);
     ck_assert(slots_promote(&s, &mine));
-    ck_assert(mine.worker && mine.place < 0);
-    ck_assert_int_eq(slots_waiting(&s, &mine), 0); /* the place is free for another */
     struct holder next = hold();
     ck_assert_int_eq(next.got, 'q');
-    ck_assert_int_eq(slots_waiting(&s, NULL), 1);
+    struct slots_load others = slots_load(&s, &mine), all = slots_load(&s, &(struct slot){ .fd = -1 });
+    ck_assert(others.places == 1 && others.workers == 0);
+    ck_assert(all.places == 2 && all.workers == 1);
     slots_leave(&mine);
     end(&next);
 }
@@ -122,9 +121,10 @@ START_TEST(who_waits_goes_first)
     open_slots(1, 2);
     struct holder at_work = hold();
     ck_assert_int_eq(slots_take(&s, &first), SLOTS_HELD);
+    ck_assert(!slots_promote(&s, &first));
     end(&at_work);
     ck_assert_int_eq(slots_take(&s, &late), SLOTS_HELD);
-    ck_assert(!late.worker);
+    ck_assert(!slots_promote(&s, &late)); /* though it is free at this moment */
     ck_assert(slots_promote(&s, &first));
     ck_assert(!slots_promote(&s, &late));
     slots_leave(&first);
@@ -139,17 +139,18 @@ START_TEST(a_slot_is_held_by_all_who_share_it)
     struct slot mine, other;
     open_slots(1, 0);
     ck_assert_int_eq(slots_take(&s, &mine), SLOTS_HELD);
-    ck_assert(mine.worker);
+    ck_assert(slots_promote(&s, &mine));
     pid_t pid = fork();
     if (pid == 0)
         for (;;)
             pause();
     slots_leave(&mine);
     ck_assert_int_eq(mine.fd, -1);
-    ck_assert_int_eq(slots_take(&s, &other), SLOTS_FULL);
+    ck_assert_int_eq(slots_take(&s, &other), SLOTS_HELD); /* the request is over, */
+    ck_assert(!slots_promote(&s, &other));                /* its worker not yet */
     kill(pid, SIGKILL);
     waitpid(pid, NULL, 0);
-    ck_assert_int_eq(slots_take(&s, &other), SLOTS_HELD);
+    ck_assert(slots_promote(&s, &other));
     slots_leave(&other);
     slots_leave(&other); /* of nothing */
 }
