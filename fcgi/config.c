@@ -425,6 +425,16 @@ static bool check_cache(const struct config *c, char *why, size_t n)
     return false;
 }
 
+static bool check_image_url(const struct config *c, char *why, size_t n)
+{
+    const char *url = c->image_url;
+
+    if (*url == '/' && url[strlen(url) - 1] == '/' && !strpbrk(url, "?# ") && !strstr(url, "//"))
+        return true;
+    snprintf(why, n, "image_url: \"%.80s\" is no path that begins and ends with one slash, such as /photos/", url);
+    return false;
+}
+
 static bool finish(struct config *c, const char *file, char *err, size_t errsize)
 {
     char why[400];
@@ -435,7 +445,7 @@ static bool finish(struct config *c, const char *file, char *err, size_t errsize
         return false;
     }
     if (check_threads(c, why, sizeof why) && check_memory(c, why, sizeof why) && check_networks(c, why, sizeof why) &&
-        check_keys(c, why, sizeof why) && check_cache(c, why, sizeof why))
+        check_keys(c, why, sizeof why) && check_cache(c, why, sizeof why) && check_image_url(c, why, sizeof why))
         return true;
     snprintf(err, errsize, "%s: %s", file ? file : "configuration", why);
     return false;

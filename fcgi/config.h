@@ -45,6 +45,7 @@ struct config {
     int64_t backlog;
     /* where images come from */
     char *image_root;
+    char *image_url;           /* begins and ends with a slash */
     char *cmyk_profile;        /* a file; "": none */
     struct config_file cmyk;   /* what is in it */
     char *mark_root;           /* watermarks by path; "": there are none */

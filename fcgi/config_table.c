@@ -30,6 +30,8 @@ const struct config_key config_keys[] = {
     { "image_root", CONFIG_STRING, OFF(image_root), .def = "", .max = TEXT, .values = "a directory, or empty",
       .group = "Where images come from",
       .help = "GET /img/PATH serves what lies below this directory. Empty: there is no /img/." },
+    { "image_url", CONFIG_STRING, OFF(image_url), .def = "/img/", .min = 1, .max = TEXT, .values = "a path, /.../",
+      .help = "What image_root is called from outside, in place of /img/: encoded, as browsers send it." },
     { "mark_root", CONFIG_STRING, OFF(mark_root), .def = "", .max = TEXT, .values = "a directory, or empty",
       .help = "mark=PATH lays the image at PATH below this directory over the result. Empty: only watermarks with a name, "
               "from lines mark.NAME = FILE, and uploaded ones." },

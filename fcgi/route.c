@@ -38,10 +38,7 @@ bool route_method(const struct request *rq, const char *allow, struct reply *a)
 
 void route_request(struct request *rq, struct reply *a)
 {
-    if (!strncmp(rq->uri, "/img/", 5)) {
-        api_img(rq, rq->uri + 5, a);
-        return;
-    }
+    const char *images = rq->gw->cfg->image_url;
     if (!strncmp(rq->uri, "/api/jobs/", 10)) {
         api_jobs(rq, rq->uri + 10, a);
         return;
@@ -51,9 +48,14 @@ void route_request(struct request *rq, struct reply *a)
             routes[i].handler(rq, a);
             return;
         }
+    if (!strncmp(rq->uri, images, strlen(images))) { /* last: it may be / */
+        api_img(rq, rq->uri + strlen(images), a);
+        return;
+    }
     reply_problem(a, 404, "no_such_endpoint",
-                  "no endpoint has this URL; there are GET /img/{path}, GET /img/{options}/{path}, "
+                  "no endpoint has this URL; there are GET %s{path}, GET %s{options}/{path}, "
                   "POST /api/images/process, POST /api/images/renditions, POST /api/images/batch, GET /api/jobs/{id}, "
                   "GET /api/options, "
-                  "GET /healthz, GET /readyz, GET /metrics, GET /status");
+                  "GET /healthz, GET /readyz, GET /metrics, GET /status",
+                  images, images);
 }

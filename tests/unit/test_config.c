@@ -339,6 +339,22 @@ START_TEST(environment_typos_are_told_strangers_are_not)
 }
 END_TEST
 
+START_TEST(image_url_begins_and_ends_with_a_slash)
+{
+    static const char *const fine[] = { "/", "/photos/", "/~me/a/b/" }, *const wrong[] = { "photos/", "/photos",
+                                                                                           "/a//b/", "/a?b/" };
+    char arg[64];
+    for (size_t i = 0; i < sizeof fine / sizeof *fine; i++) {
+        snprintf(arg, sizeof arg, "--image_url=%s", fine[i]);
+        ck_assert_msg(load_arg(arg), "%s", err);
+    }
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        snprintf(arg, sizeof arg, "--image_url=%s", wrong[i]);
+        ck_assert_msg(!load_arg(arg) && strstr(err, "image_url"), "%s", arg);
+    }
+}
+END_TEST
+
 START_TEST(threads_must_leave_some_to_refuse)
 {
     char *enough[] = { "--workers=2", "--queue=10", "--threads=20" },
@@ -492,6 +508,7 @@ static Suite *suite(void)
     tcase_add_test(t, command_line_beats_environment_beats_file);
     tcase_add_test(t, environment_is_checked_and_named);
     tcase_add_test(t, environment_typos_are_told_strangers_are_not);
+    tcase_add_test(t, image_url_begins_and_ends_with_a_slash);
     tcase_add_test(t, threads_must_leave_some_to_refuse);
     tcase_add_test(t, memory_must_hold_the_workers_and_a_request);
     tcase_add_test(t, presets_built_in_and_replaced);
