@@ -12,5 +12,11 @@ void check_limits(const struct config *c);
 void check_directories(const struct config *c);
 /* Who can reach the unix socket at path (which need not be there now). */
 void check_reach(const struct config *c, const char *path);
+/* The same for a web server that is known to run as user. */
+struct passwd;
+void check_reach_as(const struct config *c, const char *path, const struct passwd *user);
+
+/* check_nginx.c: the file of an nginx in front, and what it includes. */
+void check_nginx(const struct config *c, const char *file);
 
 #endif

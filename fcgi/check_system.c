@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <grp.h>
+#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -155,24 +156,78 @@ static const char *closed_directory(const char *path, gid_t gid, char *out, size
     return out;
 }
 
+/* Owner, group and rights of the socket at path: as it is, or as pixpool would make it. */
+static void socket_rights(const struct config *c, const char *path, struct stat *st)
+{
+    const struct group *g = *c->socket_group ? getgrnam(c->socket_group) : NULL;
+
+    if (stat(path, st) == 0 && S_ISSOCK(st->st_mode))
+        return;
+    *st = (struct stat){ .st_uid = geteuid(), .st_gid = g ? g->gr_gid : getegid() };
+    st->st_mode = (mode_t)strtoul(c->socket_mode, NULL, 8);
+}
+
 void check_reach(const struct config *c, const char *path)
 {
-    long mode = strtol(c->socket_mode, NULL, 8);
-    const struct group *g = *c->socket_group ? getgrnam(c->socket_group) : getgrgid(getegid());
-    const char *group = g ? g->gr_name : c->socket_group;
+    struct stat st;
     char closed[200];
 
-    if (mode & 02)
+    socket_rights(c, path, &st);
+    const struct group *g = getgrgid(st.st_gid);
+    const char *group = g ? g->gr_name : c->socket_group;
+    if (st.st_mode & 02)
         check_tell("note", "socket_mode = %s: every user of this machine may use pixpool", c->socket_mode);
-    else if (mode & 020)
+    else if (st.st_mode & 020)
         check_tell("note", "the web server must run as user %u or in group %s to use the socket: or set socket_group",
-                   (unsigned)geteuid(), group);
+                   (unsigned)st.st_uid, group);
     else
         check_tell("note",
                    "only user %u may use the socket: set socket_mode = 0660 and socket_group for the web server",
-                   (unsigned)geteuid());
-    if (*closed_directory(path, g ? g->gr_gid : getegid(), closed, sizeof closed))
+                   (unsigned)st.st_uid);
+    if (*closed_directory(path, st.st_gid, closed, sizeof closed))
         check_tell("note",
                    "%s lets nobody else pass: a web server of another user needs chmod o+x, or chgrp %s and g+x",
                    closed, group);
+}
+
+/* Whether the user has one of the rights (as for others: 1 to search, 2 to write) on what st describes. */
+static bool user_may(const struct stat *st, const struct passwd *user, mode_t right)
+{
+    gid_t groups[256];
+    int n = sizeof groups / sizeof *groups;
+
+    if (user->pw_uid == 0)
+        return true;
+    if (user->pw_uid == st->st_uid)
+        return st->st_mode & right << 6;
+    if (getgrouplist(user->pw_name, user->pw_gid, groups, &n) < 0)
+        n = sizeof groups / sizeof *groups;
+    for (int i = 0; i < n; i++)
+        if (groups[i] == st->st_gid)
+            return st->st_mode & right << 3;
+    return st->st_mode & right;
+}
+
+void check_reach_as(const struct config *c, const char *path, const struct passwd *user)
+{
+    struct stat st;
+    char directory[200];
+
+    for (const char *slash = strchr(path + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
+        snprintf(directory, sizeof directory, "%.*s", (int)(slash - path), path);
+        if (stat(directory, &st) == 0 && !user_may(&st, user, 1)) {
+            check_tell("PROBLEM",
+                       "%s is closed to user %s, as whom the web server runs: chmod o+x it, or chgrp and g+x",
+                       directory, user->pw_name);
+            return;
+        }
+    }
+    socket_rights(c, path, &st);
+    if (user_may(&st, user, 2))
+        check_tell("ok", "user %s, as whom the web server runs, may use the socket", user->pw_name);
+    else
+        check_tell("PROBLEM",
+                   "the socket is closed to user %s, as whom the web server runs: set socket_group to a group of that "
+                   "user and socket_mode = 0660 (systemd: SocketGroup, SocketMode)",
+                   user->pw_name);
 }

@@ -72,6 +72,7 @@ static void check_listen(const struct config *c)
     if (strncmp(c->listen, "unix:", 5) == 0 && answers(c->listen + 5)) {
         check_tell("note", "listen = %s: a process answers there already; it must end before another starts",
                    c->listen);
+        check_reach(c, c->listen + 5);
         return;
     }
     int fd = listen_open(c, err, sizeof err);
@@ -202,12 +203,29 @@ static void check_engine(const struct config *c)
     ic_engine_free(g);
 }
 
+/* Takes --nginx FILE out of the words, which keys may not be called. Returns how many are left. */
+static int take_nginx(int argc, char **argv, const char **file)
+{
+    int n = 0;
+
+    for (int i = 0; i < argc; i++)
+        if (strcmp(argv[i], "--nginx") == 0 && i + 1 < argc)
+            *file = argv[++i];
+        else if (strncmp(argv[i], "--nginx=", 8) == 0)
+            *file = argv[i] + 8;
+        else
+            argv[n++] = argv[i];
+    return n;
+}
+
 int cmd_check(int argc, char **argv)
 {
     struct cmd_words words = { .keys = 0 };
     struct config c;
     enum cmd_status status;
+    const char *nginx = NULL;
 
+    argc = take_nginx(argc, argv, &nginx);
     if ((status = cmd_words_only(&words, argc, argv)) != CMD_OK || (status = cmd_configure(&c, &words)) != CMD_OK)
         return status;
     check_environment();
@@ -224,6 +242,8 @@ int cmd_check(int argc, char **argv)
     check_presets(&c);
     check_renditions(&c);
     check_allowed(&c);
+    if (nginx)
+        check_nginx(&c, nginx);
     config_free(&c);
     if (problems == 0)
         puts("pixpool can serve");
