@@ -1,8 +1,9 @@
 """make bench-peers: what slow and silent peers cost everybody else.
 
 One pixpool behind its private nginx, as the tests start it. GETs are timed one after another, first alone, then while four
-times as many peers as pixpool has threads hold connections to its FastCGI socket: silent ones, ones that drip a request
-header, and ones that drip a body. Prints both distributions and the ratio of their p99, and writes them as JSON.
+times as many peers as pixpool has threads hold connections to its FastCGI socket: silent ones, ones that have sent half a
+header and no more, ones that drip a header, ones that drip a body, and ones that ask for a large answer and never read
+it. Prints both distributions and the ratio of their p99, and writes them as JSON.
 """
 
 import argparse
@@ -21,51 +22,69 @@ sys.path[:0] = [str(TOP / "tests"), str(TOP / "tests/integration")]
 
 from client import http  # noqa: E402
 from conftest import pixpool_factory  # noqa: E402
-from fcgi_client import STDIN, header, parameters, record, request  # noqa: E402
+from fcgi_client import PARAMS, STDIN, begin, header, parameters, record, request  # noqa: E402
 from samples import write_samples  # noqa: E402
+
+
+class Peer:
+    """What it sends at once, and what it then sends byte by byte. Who never reads hears of nothing but the end."""
+
+    def __init__(self, at_once=b"", drip=b"", reads=True):
+        self.at_once, self.drip, self.reads = at_once, drip, reads
+
+
+UPLOAD = header(parameters("/api/images/process?w=10", "POST", 100_000, CONTENT_TYPE="image/jpeg"))
+LARGE = "/img/photo.jpg?w=1500&enlarge=1&format=png&effort=0"
+KINDS = {"silent": Peer(), "half open": Peer(begin() + record(PARAMS, b"\x0f")),
+         "dripping header": Peer(drip=request("/img/photo.jpg?w=100")),
+         "dripping body": Peer(UPLOAD + b"\x01\x05", record(STDIN, b"x" * 50_000)[2:]),
+         "never reading": Peer(request(LARGE), reads=False)}
 
 
 class Peers:
     """Misbehaving peers, one byte each every 50 ms; one that is closed comes back a second later, as told."""
 
     def __init__(self, path, n):
-        self.path = path
-        upload = header(parameters("/api/images/process?w=10", "POST", 100_000, CONTENT_TYPE="image/jpeg"))
-        kinds = [b"", request("/img/photo.jpg?w=100"), upload + record(STDIN, b"x" * 50_000)]
-        heads = [0, 0, len(upload) + 8]
-        self.kinds = list(zip(kinds, heads))
-        self.peers = [self.connect(i) for i in range(n)]
-        self.away = []  # (when to come back, kind)
+        self.path, self.poll, self.peers, self.away = path, select.poll(), {}, []
+        for i in range(n):
+            self.connect(list(KINDS.values())[i % len(KINDS)])
 
-    def connect(self, i):
-        """[socket, kind, bytes, next byte]"""
+    def connect(self, kind):
         s = socket.socket(socket.AF_UNIX)
         s.connect(str(self.path))
-        data, at = self.kinds[i % len(self.kinds)]
-        s.sendall(data[:at])
+        s.sendall(kind.at_once)
         s.setblocking(False)
-        return [s, i, data, at]
+        self.peers[s.fileno()] = [s, kind, 0]
+        self.poll.register(s, select.POLLIN if kind.reads else select.POLLRDHUP)
+
+    def leave(self, fd):
+        self.poll.unregister(fd)
+        s, kind, _ = self.peers.pop(fd)
+        s.close()
+        self.away.append((time.monotonic() + 1, kind))
 
     def run(self):
         while True:
             time.sleep(0.05)
-            gone, _, _ = select.select([p[0] for p in self.peers], [], [], 0)
-            for p in [p for p in self.peers if p[0] in gone or p[2] and p[3] >= len(p[2]) - 9]:
-                p[0].close()
-                self.peers.remove(p)
-                self.away.append((time.monotonic() + 1, p[1]))
-            for p in self.peers:
-                self.drip(p)
+            for fd, _ in self.poll.poll(0):
+                self.leave(fd)
+            for fd in list(self.peers):
+                self.drip(fd)
             back = [a for a in self.away if a[0] <= time.monotonic()]
             self.away = [a for a in self.away if a not in back]
-            self.peers += [self.connect(i) for _, i in back]
+            for _, kind in back:
+                self.connect(kind)
 
-    @staticmethod
-    def drip(p):
+    def drip(self, fd):
+        s, kind, at = p = self.peers[fd]
+        if not kind.drip:
+            return
         try:
-            p[3] += p[0].send(p[2][p[3] : p[3] + 1]) if p[2] else 0
+            p[2] += s.send(kind.drip[at : at + 1])
         except OSError:
-            pass  # seen as closed in the next round
+            return  # seen as closed in the next round
+        if p[2] >= len(kind.drip) - 9:
+            self.leave(fd)
 
 
 def timed_gets(url, n):
@@ -104,7 +123,7 @@ def main():
         peers = multiprocessing.Process(target=lambda: Peers(p.socket, n).run(), daemon=True)
         peers.start()
         time.sleep(2)
-        report["with_peers"] = summary(*timed_gets(p.url, args.requests)) | {"peers": n}
+        report["with_peers"] = summary(*timed_gets(p.url, args.requests)) | {"peers": n, "kinds": ", ".join(KINDS)}
         peers.terminate()
         peers.join()
     report["p99_ratio"] = round(report["with_peers"]["p99_ms"] / report["alone"]["p99_ms"], 2)

@@ -126,7 +126,7 @@ def main():
     images.mkdir()
     write_samples(images)
     with pixpool_factory(images) as start:
-        p = start()
+        p = start(grace="30s")
         cage = Cage(p) if args.cgroup else None
         day = Day(p, args.seconds)
         threads = [threading.Thread(target=t) for t in [day.run] * 8 + [day.disturb]]
