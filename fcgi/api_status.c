@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "access.h"
+#include "cache.h"
 #include "clock.h"
 #include "config_key.h"
 #include "gauges.h"
@@ -182,6 +183,17 @@ static json_t *sandbox(const struct gateway *g)
                      g->sandboxed ? "seccomp" : "off");
 }
 
+static json_t *cache(const struct gateway *g)
+{
+    int64_t entries, bytes;
+    if (!g->cache)
+        return json_null();
+    cache_content(g->cache, &entries, &bytes);
+    return json_pack("{s:I, s:I, s:I, s:I, s:I}", "entries", (json_int_t)entries, "bytes", (json_int_t)bytes, "limit",
+                     (json_int_t)g->cfg->cache_size, "hits", (json_int_t)stats_counter(STATS_CACHE_HITS, "stored", NULL),
+                     "misses", (json_int_t)stats_counter(STATS_CACHE_MISSES, NULL, NULL));
+}
+
 static json_t *status_json(const struct gateway *g)
 {
     struct pool_state s = pool_state(g->pool);
@@ -207,6 +219,7 @@ static json_t *status_json(const struct gateway *g)
     json_object_set_new(o, "cancelled", counts(STATS_CANCELLED));
     json_object_set_new(o, "restarts", counts(STATS_RESTARTS));
     json_object_set_new(o, "cache_hits", counts(STATS_CACHE_HITS));
+    json_object_set_new(o, "cache", cache(g));
     json_object_set_new(o, "decode_errors", counts(STATS_DECODE_ERRORS));
     json_object_set_new(o, "stages", list_stages());
     json_object_set_new(o, "recent", list_recent());

@@ -50,6 +50,7 @@ static const struct {
     /* a folder called w=300, and not an option */
     { "%77=300/a.jpg", "", NULL },
     { "w%3D300/a.jpg", "", NULL },
+    { "utm_source=x/a.jpg", "", NULL },
     { "sub/w=300/a.jpg", "", "sub/w=300/a.jpg" },
     /* ways out, and what no web server would serve */
     { "w=300/../a.jpg", "", NULL },
