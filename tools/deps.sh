@@ -13,7 +13,7 @@ set -euo pipefail
 
 build=(gcc libc6-dev make pkg-config binutils libfcgi-dev libjpeg62-turbo-dev libpng-dev libisal-dev libdeflate-dev
     libwebp-dev liblcms2-dev libseccomp-dev libjansson-dev libsodium-dev libinih-dev
-    libarchive-dev libfreetype-dev libharfbuzz-dev libfribidi-dev)
+    libfreetype-dev libharfbuzz-dev libfribidi-dev)
 run=(nginx curl mate-backgrounds fonts-dejavu-core)
 tests=(check groff-base man-db apache2 libapache2-mod-fcgid lighttpd caddy systemd spawn-fcgi lintian
     python3 python3-numpy python3-pytest python3-pil

@@ -6,7 +6,7 @@ set -uo pipefail
 cd "$(dirname "$0")/.." || exit 1
 
 # Libraries the program may be linked with: all of them under permissive licences, or LGPL and linked dynamically.
-allowed='^lib(c|m|fcgi|jpeg|png16|isal|deflate|webp|webpmux|lcms2|seccomp|jansson|sodium|inih|archive|freetype|harfbuzz|fribidi)\.so\.|^ld-linux'
+allowed='^lib(c|m|fcgi|jpeg|png16|isal|deflate|webp|webpmux|lcms2|seccomp|jansson|sodium|inih|freetype|harfbuzz|fribidi)\.so\.|^ld-linux'
 status=0
 
 check() {
