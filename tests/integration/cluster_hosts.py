@@ -52,6 +52,8 @@ class Namespaces:
     def __init__(self):
         assert os.geteuid() == 0, "network namespaces need root: sudo make test-cluster"
         self.sweep()
+        for stop in (signal.SIGTERM, signal.SIGHUP):  # end as Ctrl-C does: with all fixtures
+            signal.signal(stop, signal.default_int_handler)
         self.run = os.getpid()
         self.bridge = f"pp{self.run}br"
         self.net = self.free_net()
@@ -66,7 +68,10 @@ class Namespaces:
         """What an earlier run left that was killed before it could tidy up."""
         for name in re.findall(r"^pixpool-(\d+)-(\w+)", ip("netns", "list"), re.M):
             if not Path(f"/proc/{name[0]}").exists():
-                ip("netns", "del", f"pixpool-{name[0]}-{name[1]}")
+                left = f"pixpool-{name[0]}-{name[1]}"
+                for pid in ip("netns", "pids", left).split():
+                    os.kill(int(pid), signal.SIGKILL)
+                ip("netns", "del", left)
         for pid in re.findall(r"\bpp(\d+)br[:@]", ip("-o", "link", "show", "type", "bridge")):
             if not Path(f"/proc/{pid}").exists():
                 ip("link", "del", f"pp{pid}br")
