@@ -37,7 +37,8 @@ struct conn {
     bool kept;        /* has served a request */
     bool polled;      /* registered with epoll */
     bool lingers;     /* answered; what it still sends is read for a moment, then it is closed */
-    size_t lingered;  /* bytes read so far in that moment */
+    bool deaf;        /* that moment is over and it did not look: all it sends is read */
+    size_t lingered;  /* bytes read so far since it was answered */
     int managements;  /* management records answered since the last request */
     struct conn *prev, *next;
 };

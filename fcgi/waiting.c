@@ -2,12 +2,13 @@
  *
  *     accepted -> idle (silent) -> begun (part of a header) -> handoff -> accept thread
  *                   ^                                                      | kept | body left unread
- *                   +------------------------------------------------------+      +-> leaving -> closed
+ *                   +------------------------------------------------------+      +-> leaving -> deaf -> closed
  *
  * A peer that still sends must not be answered by a reset or a broken pipe: nginx takes either for a failure of ours,
  * and its client gets a 502 in place of our answer. So the writing half is shut, a little of what is on the way is
  * read, and the rest is left in the socket, where it stops the peer from writing and lets it read; then the peer
- * closes, or is closed. That is done here because it would hold a thread for as long as the peer likes.
+ * closes. One that does not is deaf while it talks: Caddy looks for an answer when it has sent the whole body, and not
+ * before. All of that is read then. That is done here because it would hold a thread for as long as the peer likes.
  *
  * A header is looked at with MSG_PEEK and left in the socket, because libfcgi parses it again: only the moment is
  * decided here. The price is that a peer that sends single bytes through a unix socket fills the socket's accounting
@@ -28,6 +29,8 @@
 #define MANAGEMENTS_MAX 16   /* between two requests */
 #define LINGER_MS       200
 #define LINGER_BYTES    65536
+#define DEAF_BYTES      (64u << 20) /* as much as the configurations in conf/ let through */
+#define DEAF_AT_ONCE    (1u << 20)  /* then others have their turn */
 
 void waiting_init(struct waiting *w, struct handoff *h, const struct config *c, int epoll)
 {
@@ -39,7 +42,8 @@ void waiting_init(struct waiting *w, struct handoff *h, const struct config *c, 
 
 static void waiting_remove(struct waiting *w, struct conn *c)
 {
-    conn_remove(c->lingers ? &w->leaving : c->begun_ms != 0 ? &w->begun : &w->idle, c);
+    struct conn_list *answered = c->deaf ? &w->deaf : &w->leaving;
+    conn_remove(c->lingers ? answered : c->begun_ms != 0 ? &w->begun : &w->idle, c);
 }
 
 static void waiting_close(struct waiting *w, struct conn *c)
@@ -58,6 +62,8 @@ void waiting_free(struct waiting *w)
         waiting_close(w, w->begun.first);
     while (w->leaving.first != NULL)
         waiting_close(w, w->leaving.first);
+    while (w->deaf.first != NULL)
+        waiting_close(w, w->deaf.first);
 }
 
 static void waiting_silent(struct waiting *w, struct conn *c)
@@ -163,19 +169,36 @@ static void examine(struct waiting *w, struct conn *c, bool hangup)
         waiting_close(w, c);
 }
 
-/* Whether it may be closed: the peer has left, or was never there. */
-static bool linger_over(struct conn *c, bool hangup)
+/* Reads until c has had so many bytes of it. Whether the peer has left, or was never there. */
+static bool read_away(struct conn *c, size_t bytes)
 {
-    static char sink[8192];
+    static char sink[65536];
     ssize_t n = 1;
-    while (c->lingered < LINGER_BYTES && (n = recv(c->fd, sink, sizeof sink, MSG_DONTWAIT)) > 0)
+    while (c->lingered < bytes && (n = recv(c->fd, sink, sizeof sink, MSG_DONTWAIT)) > 0)
         c->lingered += (size_t)n;
-    return hangup || n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR);
+    return n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR);
+}
+
+/* What is left in the socket comes as an event again. */
+static bool poll_again(struct waiting *w, struct conn *c)
+{
+    struct epoll_event e = { .events = EPOLLIN | EPOLLRDHUP | EPOLLET, .data.ptr = c };
+    return epoll_ctl(w->epoll, EPOLL_CTL_MOD, c->fd, &e) == 0;
+}
+
+static void swallow(struct waiting *w, struct conn *c, bool hangup)
+{
+    size_t stop = c->lingered + DEAF_AT_ONCE;
+    bool gone = read_away(c, stop), more = c->lingered >= stop;
+    if (gone || c->lingered >= DEAF_BYTES || (hangup && !more) || (more && !poll_again(w, c)))
+        waiting_close(w, c);
 }
 
 static void linger(struct waiting *w, struct conn *c, bool hangup)
 {
-    if (linger_over(c, hangup) || !poll_start(w, c))
+    if (c->deaf)
+        swallow(w, c, hangup);
+    else if (read_away(c, LINGER_BYTES) || hangup || !poll_start(w, c))
         waiting_close(w, c);
 }
 
@@ -236,17 +259,36 @@ static int64_t expire_list(struct waiting *w, struct conn_list *l, int64_t now, 
     return INT64_MAX;
 }
 
+/* Those that did not look at their answer are listened to. */
+static int64_t expire_leaving(struct waiting *w, int64_t now)
+{
+    struct conn *c;
+    while ((c = w->leaving.first) != NULL) {
+        if (c->since_ms + LINGER_MS > now)
+            return c->since_ms + LINGER_MS;
+        conn_remove(&w->leaving, c);
+        c->deaf = true;
+        c->since_ms = now;
+        conn_push(&w->deaf, c);
+        swallow(w, c, false);
+    }
+    return INT64_MAX;
+}
+
 int64_t waiting_expire(struct waiting *w, int64_t now_ms)
 {
     int64_t drained = w->retires ? DRAIN_KEPT_MS : DRAIN_SILENT_MS;
     int64_t silent = w->drains ? drained : w->cfg->idle_timeout_ms;
     int64_t next = expire_list(w, &w->idle, now_ms, silent);
     next = sooner(next, expire_list(w, &w->begun, now_ms, w->cfg->header_timeout_ms));
-    return sooner(next, expire_list(w, &w->leaving, now_ms, LINGER_MS));
+    next = sooner(next, expire_leaving(w, now_ms));
+    return sooner(next, expire_list(w, &w->deaf, now_ms, w->drains ? DRAIN_SILENT_MS : w->cfg->body_timeout_ms));
 }
 
 static struct conn *oldest(const struct waiting *w)
 {
+    if (w->deaf.first != NULL)
+        return w->deaf.first;
     if (w->leaving.first != NULL)
         return w->leaving.first;
     return w->idle.first != NULL ? w->idle.first : w->begun.first;

@@ -12,7 +12,7 @@ struct waiting {
     int epoll;
     unsigned threads;
     bool drains, retires;
-    struct conn_list idle, begun, leaving; /* oldest first */
+    struct conn_list idle, begun, leaving, deaf; /* oldest first */
     uint8_t peek[RECORD_SCAN_MAX];
 };
 
