@@ -69,6 +69,8 @@ void access_log(const struct request *rq, const struct reply *a)
     put(&l, " route=%s method=%s uri=%s", g->route != NULL ? g->route : "-",
         log_quote(rq->method, method, sizeof method), log_quote(rq->uri, uri, sizeof uri));
     put_image(&l, g);
+    if (g->cache != NULL)
+        put(&l, " cache=%s", g->cache);
     put(&l, " bytes_in=%zu bytes_out=%zu", g->bytes_in, g->bytes_out);
     put_stages(&l, g);
     put(&l, " total_ms=%lld", (long long)total_ms);

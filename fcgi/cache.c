@@ -73,6 +73,12 @@ static void touch(const struct cache *k, int fd, const struct stat *st, bool nam
         futimens(fd, used); /* where it can't be, the entry is made anew one day */
 }
 
+static bool is_that_of(const struct cache_head *h, const struct stat *st)
+{
+    return st->st_ino == h->inode && (uint64_t)st->st_size == h->length && st->st_mtim.tv_sec == h->made_s &&
+           st->st_mtim.tv_nsec == h->made_ns;
+}
+
 /* The image of a head that is followed by a name; its descriptor, or -1. */
 static int open_named(const struct cache *k, int fd, const struct cache_head *h, char name[CACHE_NAME])
 {
@@ -82,7 +88,7 @@ static int open_named(const struct cache *k, int fd, const struct cache_head *h,
         return -1;
     name[n] = '\0';
     int image = cache_named_open(k->cfg, name);
-    if (image >= 0 && fstat(image, &st) == 0 && st.st_ino == h->inode && (uint64_t)st.st_size == h->length) {
+    if (image >= 0 && fstat(image, &st) == 0 && is_that_of(h, &st)) {
         touch(k, image, &st, true);
         return image;
     }

@@ -52,8 +52,12 @@ static int keep_named(struct cache *k, const struct cache_key *key, struct cache
         return ESTALE;
     }
     err = cache_named_publish(k->cfg, tmp, key->name);
-    h->inode = err ? 0 : st.st_ino;
-    return err;
+    if (err)
+        return err;
+    h->inode = st.st_ino;
+    h->made_s = st.st_mtim.tv_sec;
+    h->made_ns = st.st_mtim.tv_nsec;
+    return 0;
 }
 
 /* Such as a file where another URL's directory would have to be: nothing that anybody could mend. */

@@ -76,7 +76,8 @@ bool cache_name(const char *path, const char *query, char out[CACHE_NAME])
         out[at++] = '/';
     if (!uri_decode_path(form ? slash + 1 : path, out + at, CACHE_NAME - at, &why))
         return false;
-    /* A folder that is called as options are, because they were encoded or are none of ours: another URL has that name. */
+    /* A folder that is called as options are, because they were encoded or are none of ours: another URL has that name.
+     */
     if (at == 0 && memchr(out, '=', strcspn(out, "/")))
         return false;
     return sound(out);

@@ -29,7 +29,10 @@ struct cache_head {
     uint32_t width, height, source_width, source_height;
     uint32_t warnings, exceeded;
     uint64_t length; /* of the image */
-    uint64_t inode; /* 0: the image follows; else a name follows, and the image is the file there if it is still this */
+    /* 0: the image follows; else a name follows, and the image is the file there if it is still this one, of this time:
+     * inodes are used again. */
+    uint64_t inode;
+    int64_t made_s, made_ns;
 };
 #define CACHE_MAGIC "pixpool1"
 

@@ -57,9 +57,10 @@ static void log_output(struct request_log *l, const struct pool_job *j, const st
 }
 
 /* X-Cache: hit, miss or coalesced. */
-static void say_cache(const char *how, struct reply *a)
+static void say_cache(struct request *rq, const char *how, struct reply *a)
 {
     bool miss = strcmp(how, "miss") == 0;
+    rq->log.cache = how;
     reply_header(a, "X-Cache", "%s", how);
     if (miss)
         stats_add(STATS_CACHE_MISSES, 1, NULL, NULL);
@@ -80,7 +81,7 @@ void image_reply_hit(struct request *rq, const struct cache_hit *hit, const char
     rq->log.in = (enum ic_format)hit->told.source_format;
     image_reply_told(rq, &hit->told, a);
     reply_file(a, 200, ic_format_mime((enum ic_format)hit->told.format), hit->fd, hit->at, hit->told.length);
-    say_cache(how, a);
+    say_cache(rq, how, a);
 }
 
 /* The job's failure, or that of its one output, becomes the result's. */
@@ -152,7 +153,7 @@ static bool share_job(struct request *rq, const struct cache_key *key, struct ou
     size_t n = out->r.told.length;
     if (out->r.body && n > out->reserve && !pool_grow(out->ticket, n - out->reserve))
         out->r.code = ic_fail(&out->r.e, IC_E_BUSY, "no memory for the result at the moment");
-    say_cache("coalesced", a);
+    say_cache(rq, "coalesced", a);
     return true;
 }
 
@@ -173,7 +174,7 @@ static int make(struct request *rq, const struct image_reply *im, const struct c
     if (out->r.code == IC_OK && key)
         cache_keep(rq->gw->cache, key, &out->r.told, out->r.body);
     if (rq->gw->cache && key)
-        say_cache("miss", a);
+        say_cache(rq, "miss", a);
     return retry_after_s;
 }
 

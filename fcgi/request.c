@@ -182,7 +182,8 @@ static bool send_reply(struct request *rq, struct reply *a)
 
 bool request_hold(struct request *rq, size_t n, struct reply *a)
 {
-    if (n <= SENT_AT_ONCE || rq->head)
+    if (n <= SENT_AT_ONCE || rq->head ||
+        rq->gw->cfg->shared) /* one request a process: nobody else waits for the thread */
         return true;
     rq->write_share = dispatch_write_begin(rq->gw->dispatch);
     if (rq->write_share)

@@ -15,6 +15,7 @@ struct request_log {
     double queue_ms, read_ms, decode_ms, transform_ms, encode_ms;
     double predicted_ms, work_ms; /* of the job as a whole */
     int worker;                   /* -1: none */
+    const char *cache;            /* X-Cache; NULL: the cache had no part in it */
     char options[2048];           /* as asked, for slow requests */
     /* request.c's own */
     double write_ms;
