@@ -25,6 +25,8 @@
 
 #define THREADS_MARGIN 8
 
+#define HEAP_WARM (8 << 20) /* of each arena */
+
 /* Blocked in every thread, and taken by the dispatcher from a signalfd; what a fault raises stays with its thread. */
 static void block_signals(void)
 {
@@ -47,11 +49,12 @@ static void raise_descriptors(void)
 }
 
 /* Results and bodies come and go all the time, and a page fault costs more than copying its page. Few arenas, so that
- * what one thread has freed serves the next. */
+ * what one thread has freed serves the next. What is free beyond HEAP_WARM goes back, or the heap would stay as large
+ * as the busiest moment of all days made it. */
 static void keep_heap_warm(void)
 {
     mallopt(M_MMAP_THRESHOLD, 8 << 20);
-    mallopt(M_TRIM_THRESHOLD, 64 << 20);
+    mallopt(M_TRIM_THRESHOLD, HEAP_WARM);
     mallopt(M_ARENA_MAX, 2);
 }
 
