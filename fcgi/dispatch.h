@@ -11,6 +11,7 @@
 struct dispatch;
 struct cache;
 struct jobs;
+struct leftovers;
 struct runners;
 
 /* One per gateway process; everything a request handler needs. */
@@ -21,8 +22,9 @@ struct gateway {
     struct pool *pool;
     struct dispatch *dispatch;
     struct runners *runners;
-    struct jobs *jobs;   /* NULL: no spool_dir */
-    struct cache *cache; /* NULL: no cache_dir */
+    struct jobs *jobs;           /* NULL: no spool_dir */
+    struct cache *cache;         /* NULL: no cache_dir */
+    struct leftovers *leftovers; /* NULL: a slow reader holds its thread */
 };
 
 /* One FastCGI connection. Owned by the dispatcher, or by one accept thread while it serves a request. */

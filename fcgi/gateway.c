@@ -19,6 +19,7 @@
 #include "process.h"
 #include "request.h"
 #include "runners.h"
+#include "serving.h"
 
 #define STACK     (256u << 10)
 #define STACK_OWN (2048u << 10) /* workers = 0: codecs run on it */
@@ -62,15 +63,8 @@ static void *accept_thread(void *arg)
 {
     struct gateway *g = arg;
     struct conn *c;
-    while ((c = dispatch_take(g->dispatch)) != NULL) {
-        enum request_end end = request_serve(g, c);
-        if (end == REQUEST_KEEP)
-            dispatch_keep(g->dispatch, c);
-        else if (end == REQUEST_LINGER)
-            dispatch_linger(g->dispatch, c);
-        else
-            dispatch_close(g->dispatch, c);
-    }
+    while ((c = dispatch_take(g->dispatch)) != NULL)
+        request_settle(g, c, request_serve(g, c));
     return NULL;
 }
 
@@ -161,11 +155,14 @@ int gateway_run(const struct config *c, int listen_fd, int spawner)
     if (g.dispatch != NULL)
         g.runners =
             runners_create(c->workers > 0 && !c->shared ? (int)c->workers : 1, c->workers > 0 ? STACK : STACK_OWN);
+    if (g.dispatch != NULL && !c->shared) /* one of many processes serves one request at a time */
+        g.leftovers = leftovers_create(&g);
     cache_open(&g);
     if (g.runners != NULL && jobs_open(&g))
         status = serve(&g);
     else
         log_line(LOG_LV_ERROR, "event=gateway_failed error=%s", strerrorname_np(errno));
+    leftovers_free(g.leftovers);
     jobs_free(g.jobs);
     runners_free(g.runners);
     cache_free(g.cache);

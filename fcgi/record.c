@@ -277,25 +277,35 @@ int record_reply_next(struct record_reply *r, struct iovec iov[RECORD_IOV])
     return n;
 }
 
-bool record_send(int fd, struct iovec *iov, int n)
+static bool record_out(int fd, struct msghdr *m, int flags)
 {
-    struct msghdr m = { .msg_iov = iov, .msg_iovlen = (size_t)n };
-    while (m.msg_iovlen > 0) {
-        ssize_t sent = sendmsg(fd, &m, MSG_NOSIGNAL);
+    while (m->msg_iovlen > 0) {
+        ssize_t sent = sendmsg(fd, m, MSG_NOSIGNAL | flags);
         if (sent < 0 && errno == EINTR)
             continue;
         if (sent < 0)
             return false;
         size_t k = (size_t)sent;
-        while (m.msg_iovlen > 0 && k >= m.msg_iov->iov_len) {
-            k -= m.msg_iov->iov_len;
-            m.msg_iov++;
-            m.msg_iovlen--;
+        while (m->msg_iovlen > 0 && k >= m->msg_iov->iov_len) {
+            k -= m->msg_iov->iov_len;
+            m->msg_iov++;
+            m->msg_iovlen--;
         }
-        if (m.msg_iovlen > 0) {
-            m.msg_iov->iov_base = (uint8_t *)m.msg_iov->iov_base + k;
-            m.msg_iov->iov_len -= k;
+        if (m->msg_iovlen > 0) {
+            m->msg_iov->iov_base = (uint8_t *)m->msg_iov->iov_base + k;
+            m->msg_iov->iov_len -= k;
         }
     }
     return true;
+}
+
+bool record_send(int fd, struct iovec *iov, int n)
+{
+    struct msghdr m = { .msg_iov = iov, .msg_iovlen = (size_t)n };
+    return record_out(fd, &m, 0);
+}
+
+bool record_push(int fd, struct msghdr *m)
+{
+    return record_out(fd, m, MSG_DONTWAIT);
 }

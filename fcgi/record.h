@@ -1,12 +1,13 @@
 /* FastCGI records as bytes: looking at a request header without consuming it, and framing an answer.
  *
- * Pure but for record_send. The specification's section numbers stand beside the constants. */
+ * Pure but for record_send and record_push. The specification's section numbers stand beside the constants. */
 #ifndef RECORD_H
 #define RECORD_H
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/socket.h>
 #include <sys/uio.h>
 
 #define RECORD_HEADER   8     /* bytes before the content, section 3.3 */
@@ -83,5 +84,8 @@ int record_reply_next(struct record_reply *r, struct iovec iov[RECORD_IOV]);
 
 /* Sends all of iov on a blocking socket, changing iov as it goes. false: errno. */
 bool record_send(int fd, struct iovec *iov, int n);
+/* Sends what the socket takes without waiting, and leaves the rest in m, whose iov it changes. false: errno, EAGAIN
+ * where there is a rest. */
+bool record_push(int fd, struct msghdr *m);
 
 #endif

@@ -10,6 +10,7 @@
 #include <fastcgi.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,10 +21,11 @@
 #include "access.h"
 #include "clock.h"
 #include "log.h"
-#include "record.h"
 #include "route.h"
+#include "serving.h"
 
 #define SENT_AT_ONCE 65536 /* bytes that a socket's buffer takes */
+#define PATIENCE_MS  200   /* for a slow reader, in an accept thread's own time */
 #define FILE_AT_ONCE ((size_t)RECORD_BATCH * RECORD_CHUNK)
 
 const char *request_param(const struct request *rq, const char *name)
@@ -171,13 +173,49 @@ static bool send_file(struct request *rq, const struct reply *a, struct iovec he
     return ok;
 }
 
-static bool send_reply(struct request *rq, struct reply *a)
+enum sent serving_send(struct serving *s)
 {
-    char head[REPLY_HEAD];
-    struct iovec first = { head, reply_render(a, rq->id, head) };
+    struct request *rq = &s->rq;
+    int n;
+    do {
+        if (!record_push(rq->conn->fd, &s->rest))
+            return errno == EAGAIN ? SENT_PART : SENT_FAILED;
+        rq->log.bytes_out = s->all - s->out.left[0] - s->out.left[1];
+        n = record_reply_next(&s->out, s->iov);
+        s->rest = (struct msghdr){ .msg_iov = s->iov, .msg_iovlen = (size_t)n };
+        dispatch_deadline(rq->gw->dispatch, rq->conn, n > 0 ? clock_ms() + rq->gw->cfg->write_timeout_ms : 0);
+    } while (n > 0);
+    return SENT_ALL;
+}
+
+/* For as long as the reader keeps up. SENT_PART: it does not, and somebody else can wait for it. */
+static enum sent send_patiently(struct serving *s)
+{
+    bool alone = !s->rq.gw->leftovers;
+    int64_t until = clock_ms() + PATIENCE_MS;
+    enum sent sent;
+    while ((sent = serving_send(s)) == SENT_PART) {
+        int64_t left = until - clock_ms();
+        struct pollfd f = { .fd = s->rq.conn->fd, .events = POLLOUT };
+        if (!alone && left <= 0)
+            break;
+        poll(&f, 1, alone ? -1 : (int)left); /* a deadline ends it: the dispatcher shuts the socket */
+    }
+    return sent;
+}
+
+static enum sent send_reply(struct serving *s)
+{
+    struct request *rq = &s->rq;
+    struct reply *a = &s->a;
+    struct iovec head = { s->head, reply_render(a, rq->id, s->head) };
+    struct iovec body = { a->body, rq->head ? 0 : a->body_n };
     if (a->from_file && !rq->head)
-        return send_file(rq, a, first);
-    return send_records(rq, first, (struct iovec){ a->body, rq->head ? 0 : a->body_n }, false);
+        return send_file(rq, a, head) ? SENT_ALL : SENT_FAILED;
+    s->all = head.iov_len + body.iov_len;
+    record_reply_init(&s->out, (uint16_t)rq->fx.requestId, head, body);
+    s->out.farewell = rq->fx.keepConnection && dispatch_draining(rq->gw->dispatch);
+    return send_patiently(s);
 }
 
 bool request_hold(struct request *rq, size_t n, struct reply *a)
@@ -210,20 +248,20 @@ static void leave_early(struct request *rq, const struct reply *a)
         pool_vacate(&rq->ticket);
 }
 
-static bool answer(struct request *rq, struct reply *a)
+static enum sent answer(struct serving *s)
 {
+    struct request *rq = &s->rq;
+    struct reply *a = &s->a;
+    s->from_us = clock_us();
     if (rq->streamed)
-        return !rq->stream_failed;
+        return rq->stream_failed ? SENT_FAILED : SENT_ALL;
     if (a->status == 0)
         reply_problem(a, 500, "internal", "no handler answered");
     if (a->status == 499)
-        return false;
+        return SENT_FAILED;
     add_server_timing(rq, a);
     leave_early(rq, a);
-    int64_t from_us = clock_us();
-    bool sent = send_reply(rq, a);
-    rq->log.write_ms = (double)(clock_us() - from_us) / 1000;
-    return sent;
+    return send_reply(s);
 }
 
 /* Whether libfcgi has read nothing beyond the end of STDIN. Its buffer is private, but a reader that is restarted
@@ -250,15 +288,55 @@ static enum request_end finish(struct request *rq, bool sent)
     return sent && !rq->body_done ? REQUEST_LINGER : REQUEST_CLOSE;
 }
 
-static void release(struct request *rq, int copy)
+static void give_share_back(struct request *rq)
 {
-    FCGX_Free(&rq->fx, 0);
-    close(copy);
-    request_free_body(rq);
     if (rq->write_share)
         dispatch_write_end(rq->gw->dispatch);
+    rq->write_share = false;
+}
+
+static void release(struct serving *s)
+{
+    struct request *rq = &s->rq;
+    reply_free(&s->a);
+    FCGX_Free(&rq->fx, 0);
+    close(s->copy);
+    request_free_body(rq);
+    give_share_back(rq);
     pool_leave(&rq->ticket);
     free((char *)rq->uri);
+    free(s);
+}
+
+enum request_end serving_end(struct serving *s, bool sent)
+{
+    if (!s->rq.streamed)
+        s->rq.log.write_ms = (double)(clock_us() - s->from_us) / 1000;
+    enum request_end end = finish(&s->rq, sent);
+    access_log(&s->rq, &s->a);
+    account_request(&s->rq, &s->a);
+    release(s);
+    return end;
+}
+
+/* The rest of its answer needs neither a thread nor a place, only the memory in which it lies. */
+static enum request_end leave_rest(struct serving *s)
+{
+    request_free_body(&s->rq);
+    give_share_back(&s->rq);
+    pool_vacate(&s->rq.ticket);
+    leftovers_take(s->rq.gw->leftovers, s);
+    return REQUEST_LATER;
+}
+
+void request_settle(struct gateway *g, struct conn *c, enum request_end end)
+{
+    if (end == REQUEST_KEEP)
+        dispatch_keep(g->dispatch, c);
+    else if (end == REQUEST_LINGER)
+        dispatch_linger(g->dispatch, c);
+    else if (end == REQUEST_CLOSE)
+        dispatch_close(g->dispatch, c);
 }
 
 /* Lets libfcgi read the header. The bytes are all there, so that it does not wait; but it may not agree about them. */
@@ -278,25 +356,23 @@ static bool open_request(struct request *rq, int *copy)
 
 enum request_end request_serve(struct gateway *g, struct conn *c)
 {
-    struct request rq = { .gw = g, .conn = c, .content_length = -1, .log.worker = -1 };
-    struct reply a = { 0 };
-    int copy;
-    rq.start_ms = c->begun_ms;
-    rq.deadline_ms = rq.start_ms + g->cfg->deadline_ms;
-    if (!open_request(&rq, &copy)) {
+    struct serving *s = calloc(1, sizeof *s);
+    if (!s)
+        return REQUEST_CLOSE;
+    struct request *rq = &s->rq;
+    *rq = (struct request){ .gw = g, .conn = c, .content_length = -1, .log.worker = -1 };
+    rq->start_ms = c->begun_ms;
+    rq->deadline_ms = rq->start_ms + g->cfg->deadline_ms;
+    if (!open_request(rq, &s->copy)) {
         log_line(LOG_LV_WARN, "event=request_unreadable");
+        free(s);
         return REQUEST_CLOSE;
     }
-    if (understand(&rq, &a) && !access_preflight(&rq, &a)) {
-        route_request(&rq, &a);
-        access_cors(&rq, &a);
+    if (understand(rq, &s->a) && !access_preflight(rq, &s->a)) {
+        route_request(rq, &s->a);
+        access_cors(rq, &s->a);
     }
-    request_end_input(&rq);
-    bool sent = answer(&rq, &a);
-    enum request_end end = finish(&rq, sent);
-    access_log(&rq, &a);
-    account_request(&rq, &a);
-    reply_free(&a);
-    release(&rq, copy);
-    return end;
+    request_end_input(rq);
+    enum sent sent = answer(s);
+    return sent == SENT_PART ? leave_rest(s) : serving_end(s, sent == SENT_ALL);
 }

@@ -47,12 +47,15 @@ struct request {
 /* What becomes of the connection. */
 enum request_end {
     REQUEST_CLOSE,
-    REQUEST_KEEP,  /* it stands at a record boundary */
-    REQUEST_LINGER /* answered before its body was read: the peer may still be sending */
+    REQUEST_KEEP,   /* it stands at a record boundary */
+    REQUEST_LINGER, /* answered before its body was read: the peer may still be sending */
+    REQUEST_LATER   /* its answer is still on its way, and what becomes of it is no longer the caller's business */
 };
 
 /* An accept thread's work on a connection that holds a request header: serves one request. */
 enum request_end request_serve(struct gateway *g, struct conn *c);
+/* And what follows from it. */
+void request_settle(struct gateway *g, struct conn *c, enum request_end end);
 
 /* A FastCGI parameter ("HTTP_ACCEPT"), "" where absent. */
 const char *request_param(const struct request *rq, const char *name);

@@ -34,7 +34,7 @@ class Peer:
 
 
 UPLOAD = header(parameters("/api/images/process?w=10", "POST", 100_000, CONTENT_TYPE="image/jpeg"))
-LARGE = "/img/photo.jpg?w=1500&enlarge=1&format=png&effort=0"
+LARGE = "/img/photo.jpg?w=1000&format=png&effort=0"
 KINDS = {"silent": Peer(), "half open": Peer(begin() + record(PARAMS, b"\x0f")),
          "dripping header": Peer(drip=request("/img/photo.jpg?w=100")),
          "dripping body": Peer(UPLOAD + b"\x01\x05", record(STDIN, b"x" * 50_000)[2:]),
@@ -122,7 +122,7 @@ def main():
         n = args.times * threads
         peers = multiprocessing.Process(target=lambda: Peers(p.socket, n).run(), daemon=True)
         peers.start()
-        time.sleep(2)
+        time.sleep(5)  # the work for those who never read is done, and its results wait for them
         report["with_peers"] = summary(*timed_gets(p.url, args.requests)) | {"peers": n, "kinds": ", ".join(KINDS)}
         peers.terminate()
         peers.join()

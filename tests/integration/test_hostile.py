@@ -1,5 +1,6 @@
 """Peers that mean harm, more of them than there are threads: the others are served all the while."""
 
+import os
 from contextlib import ExitStack
 
 import pytest
@@ -25,6 +26,27 @@ def test_who_never_reads_does_not_hold_a_place_for_ever(start_pixpool):
             stack.enter_context(Client(str(p.socket))).send(request(LARGE % i))
         assert wait_until(lambda: http("GET", f"{p.url}/healthz").status == 200, 5)
         assert wait_until(lambda: served(p), 30)
+
+
+def test_more_who_never_read_than_threads(start_pixpool):
+    """Their answers wait for them, and nobody else does; who takes up reading gets the whole."""
+    p = start_pixpool(workers=1, queue=3, write_timeout="60s", memory_limit="1G")
+    threads = len(os.listdir(f"/proc/{p.gateway()}/task"))
+    url = "/img/photo.jpg?w=1000&format=png&effort=0"
+    whole = http("GET", p.url + url).body
+    assert len(whole) > 400_000, "more than a socket holds"
+    with ExitStack() as stack:
+        slow = []
+        for i in range(threads + 10):
+            slow.append(stack.enter_context(Client(str(p.socket))))
+            slow[-1].send(request(f"{url}&v={i}"))
+            slow[-1].fill(1)  # the answer has begun
+        assert served(p)
+        for c in slow[::7]:
+            assert c.read_response().body == whole
+        assert served(p)
+    assert wait_until(lambda: b"\npixpool_inflight_bytes 0\n" in http("GET", f"{p.url}/metrics").body, 20)
+    assert p.log().count("route=img") >= threads + 10
 
 
 @pytest.mark.parametrize("params", [

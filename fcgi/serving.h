@@ -1,0 +1,38 @@
+/* A request whose answer goes out, between request.c, which serves it, and leftovers.c, which sends what a slow reader
+ * has not taken yet. Nobody else includes this. */
+#ifndef SERVING_H
+#define SERVING_H
+
+#include "record.h"
+#include "request.h"
+
+/* On the heap, so that it may outlive the thread's turn. Owned by one thread at a time. */
+struct serving {
+    struct request rq;
+    struct reply a;
+    int copy; /* libfcgi's descriptor; owned */
+    char head[REPLY_HEAD];
+    struct record_reply out;
+    struct iovec iov[RECORD_IOV];
+    struct msghdr rest; /* of the batch that iov holds */
+    size_t all;         /* bytes of head and body */
+    int64_t from_us;
+    struct serving *next; /* leftovers.c's own */
+};
+
+enum sent { SENT_ALL, SENT_PART, SENT_FAILED };
+
+/* Sends what the socket takes now. */
+enum sent serving_send(struct serving *s);
+/* Afterwards: log, metrics, and s is freed. Returns what becomes of its connection. */
+enum request_end serving_end(struct serving *s, bool sent);
+
+/* leftovers.c */
+
+struct leftovers;
+struct leftovers *leftovers_create(struct gateway *g); /* starts a thread. NULL: errno */
+void leftovers_free(struct leftovers *l);              /* nothing may be left; accepts NULL */
+/* Takes s over: the caller is done with it and with its connection. */
+void leftovers_take(struct leftovers *l, struct serving *s);
+
+#endif
