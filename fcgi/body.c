@@ -256,8 +256,6 @@ bool request_stream_end(struct request *rq, struct reply *a)
 static bool input_is_here(const struct request *rq)
 {
     int waiting = 0;
-    if (rq->gw->cfg->shared) /* mod_fcgid has all of it, and reads no answer before it has written all */
-        return true;
     if (rq->content_length <= READ_AHEAD)
         return true; /* or nearly so: a server sends a small or empty body together with the header */
     return rq->content_length <= UNREAD_MAX && ioctl(rq->conn->fd, FIONREAD, &waiting) == 0 &&
@@ -292,13 +290,14 @@ bool request_read_small(struct request *rq)
 }
 
 /* A body that nobody asked for and that is here anyway is read, so that the connection can be kept: closing one that
- * the server might use for its next request at this very moment would lose that request. */
+ * the server might use for its next request at this very moment would lose that request. mod_fcgid has all of every
+ * body, and reads no answer before it has written the last byte. */
 void request_end_input(struct request *rq)
 {
-    bool begun = rq->log.bytes_in > 0 && rq->content_length > 0 && !rq->gw->cfg->shared;
-    int64_t ms = rq->gw->cfg->shared ? rq->gw->cfg->body_timeout_ms : END_INPUT_MS;
-    if (rq->body_done || begun || FCGX_GetError(rq->fx.in) != 0 || !input_is_here(rq))
+    bool all = rq->gw->cfg->shared, begun = rq->log.bytes_in > 0 && rq->content_length > 0;
+    if (rq->body_done || FCGX_GetError(rq->fx.in) != 0 || (!all && (begun || !input_is_here(rq))))
         return;
+    int64_t ms = all ? rq->gw->cfg->body_timeout_ms : END_INPUT_MS;
     dispatch_read_deadline(rq->gw->dispatch, rq->conn, clock_ms() + ms);
     discard(rq);
     rq->body_done = !surplus(rq) && ended(rq);

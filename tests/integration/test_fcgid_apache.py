@@ -20,7 +20,7 @@ PHOTO = "/img/photo.jpg"
 
 @pytest.fixture
 def site(sample_images):
-    s = FcgidSite(sample_images, test_build=True, workers=2, deadline="20s")
+    s = FcgidSite(sample_images, test_build=True, workers=2, deadline="60s")
     yield s
     s.stop()
 
@@ -107,12 +107,14 @@ def test_forty_at_once(site, sample_images):
     for t in threads:
         t.start()
     enough = wait_until(lambda: len(refused) >= 4, 15)
+    upload = http("POST", f"{site.url}/api/images/process", os.urandom(10 << 20), {"Content-Type": "image/jpeg"})
     for pid in ours(site):  # nobody waits for what hangs
         if command_line(pid) == "pixpool: spawner":
             os.kill(pid, signal.SIGKILL)
     for t in threads:
         t.join()
     assert enough, len(refused)
+    assert upload.status == 503 and int(upload.headers["Retry-After"]) >= 1 and upload.json()["code"] == "busy"
     assert wait_until(lambda: not [p for p in ours(site)], 5), "killed, with all that is theirs"
     assert http("GET", f"{site.url}{PHOTO}?w=50").status == 200, "slots are free, and Apache starts new ones"
 
