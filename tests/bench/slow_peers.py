@@ -122,7 +122,7 @@ def main():
         n = args.times * threads
         peers = multiprocessing.Process(target=lambda: Peers(p.socket, n).run(), daemon=True)
         peers.start()
-        time.sleep(5)  # the work for those who never read is done, and its results wait for them
+        time.sleep(12)  # the work for those who never read is done, and its results wait for them
         report["with_peers"] = summary(*timed_gets(p.url, args.requests)) | {"peers": n, "kinds": ", ".join(KINDS)}
         peers.terminate()
         peers.join()
