@@ -3,7 +3,7 @@
 #
 #     story.sh [--quick]
 #
-# Everything it makes lies in BUILD/bench: story.json, and story.svg for the README.
+# story.json lies in BUILD/bench, and the picture in docs/story.svg; with --quick in BUILD/bench as well.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
