@@ -196,12 +196,13 @@ http {
 
 
 class Cluster:
-    """The nodes and their front. addresses: others for some of the nodes, {"a": "127.0.0.1:4711"}."""
+    """The nodes and their front. addresses: others for some of the nodes, {"a": "127.0.0.1:4711"}; changed: what becomes of
+    the text of cluster.conf before it is used."""
 
-    def __init__(self, hosts, dir, nodes, addresses={}):
+    def __init__(self, hosts, dir, nodes, addresses={}, changed=str):
         self.hosts, self.dir, self.nodes = hosts, dir, nodes
         self.log = dir / "access.log"
-        text = (TOP / "conf/nginx/cluster.conf").read_text()
+        text = changed((TOP / "conf/nginx/cluster.conf").read_text())
         for name, shipped in NODES.items():
             assert text.count(f"server {shipped} max_fails=0;") == 3, "an upstream that this does not know of"
             address = addresses.get(name) or "%s:%d" % nodes[name].address
