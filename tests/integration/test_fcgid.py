@@ -216,6 +216,17 @@ def test_retry_after_tells_what_others_learnt(site):
     held.close()
 
 
+def test_one_job_for_all_processes_that_are_asked_for_the_same(site, tmp_path):
+    s = site(workers=2, queue=20, cache_dir=tmp_path)
+    processes = [s.start() for _ in range(12)]
+    assert all(wait_until(lambda p=p: fcgi_status(p.path, "/readyz") == 200, 20) for p in processes)
+    clients = [p.begin(f"{PHOTO}?w=90&x-test=busy") for p in processes]
+    answers = [c.read_response() for c in clients]
+    assert {a.status for a in answers} == {200} and len({a.body for a in answers}) == 1
+    made = [a.headers.get("x-cache") for a in answers]
+    assert made.count("miss") == 1, made
+
+
 def test_descriptors_of_the_web_server_are_closed(site):
     s = site()
     read, write = os.pipe()
