@@ -18,6 +18,7 @@
 #include "engine.h"
 #include "process.h"
 #include "query.h"
+#include "slots.h"
 
 static int problems;
 
@@ -203,8 +204,25 @@ static void check_engine(const struct config *c)
     ic_engine_free(g);
 }
 
-/* Takes --nginx FILE out of the words, which keys may not be called. Returns how many are left. */
-static int take_nginx(int argc, char **argv, const char **file)
+/* In place of a socket. */
+static void check_slots(const struct config *c)
+{
+    struct slots s;
+    char why[600];
+
+    if (c->workers == 0)
+        check_tell("PROBLEM", "workers = 0 is for debugging one process: fcgid needs at least 1");
+    if (!slots_init(&s, c, why, sizeof why)) {
+        check_tell("PROBLEM", "%s", why);
+        return;
+    }
+    check_tell("ok", "slot_file %s: %lld workers and a queue of %lld in all processes together", s.file,
+               (long long)c->workers, (long long)c->queue);
+    slots_free(&s);
+}
+
+/* Takes --nginx FILE and --fcgid out of the words, which keys may not be called. Returns how many are left. */
+static int take_words(int argc, char **argv, const char **file, bool *fcgid)
 {
     int n = 0;
 
@@ -213,6 +231,8 @@ static int take_nginx(int argc, char **argv, const char **file)
             *file = argv[++i];
         else if (strncmp(argv[i], "--nginx=", 8) == 0)
             *file = argv[i] + 8;
+        else if (strcmp(argv[i], "--fcgid") == 0)
+            *fcgid = true;
         else
             argv[n++] = argv[i];
     return n;
@@ -225,15 +245,19 @@ int cmd_check(int argc, char **argv)
     enum cmd_status status;
     const char *nginx = NULL;
 
-    argc = take_nginx(argc, argv, &nginx);
+    argc = take_words(argc, argv, &nginx, &words.shared);
     if ((status = cmd_words_only(&words, argc, argv)) != CMD_OK || (status = cmd_configure(&c, &words)) != CMD_OK)
         return status;
     check_environment();
     check_image_root(&c);
     check_directories(&c);
     check_files(&c);
-    check_listen(&c);
-    check_backlog(&c);
+    if (c.shared) {
+        check_slots(&c);
+    } else {
+        check_listen(&c);
+        check_backlog(&c);
+    }
     check_memory(&c);
     check_descriptors(&c);
     check_limits(&c);

@@ -20,9 +20,9 @@ const struct cmd_usage cmd_usages[] = {
       "Serve requests as one of the processes that Apache's mod_fcgid starts, which have workers and queue together. "
       "The "
       "same where pixpool is called as pixpool.fcgi; it reads pixpool.conf beside it then." },
-    { "pixpool check [--nginx FILE] [--config FILE] [--key=value ...]",
+    { "pixpool check [--nginx FILE] [--fcgid] [--config FILE] [--key=value ...]",
       "Say what would go wrong with it, and what to do. --nginx FILE is nginx's own configuration: whether it reaches "
-      "pixpool, and lets through what pixpool takes." },
+      "pixpool, and lets through what pixpool takes. --fcgid: it shall run as pixpool fcgid, without a socket." },
     { "pixpool upgrade [--config FILE] [--key=value ...]",
       "Make the running service the binary that is installed now; no request is lost." },
     { "pixpool process IN -o OUT [OPTIONS] [-o OUT2 [OPTIONS2] ...] [--mark FILE] [--repeat N] [--timing] [--quiet] "

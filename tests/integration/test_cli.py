@@ -447,6 +447,16 @@ def test_check_leaves_a_live_socket_alone(sound, tmp_path):
             c.connect(str(tmp_path / "p.sock"))
 
 
+def test_check_for_fcgid(sound, tmp_path):
+    keys = {**sound, "listen": "unix:/nowhere/p.sock", "slot_file": tmp_path / "slots"}
+    assert len(check(keys)) == 1
+    answer = run("check", "--fcgid", *[f"--{k}={v}" for k, v in keys.items()])
+    assert answer.returncode == 0 and b"slot_file" in answer.stdout and b"listen" not in answer.stdout
+    keys["slot_file"] = "/nowhere/slots"
+    answer = run("check", "--fcgid", *[f"--{k}={v}" for k, v in keys.items()])
+    assert answer.returncode == 1 and b"PROBLEM  slot_file: /nowhere/slots" in answer.stdout
+
+
 def test_check_reads_presets(sound, tmp_path):
     conf = tmp_path / "c.conf"
     conf.write_text("[preset]\nfine = w=10\nbroken = widht=10\n")

@@ -179,6 +179,9 @@ def test_a_folder_that_looks_like_options(site):
 
 
 def test_the_rest_of_the_site_stays_as_it_was(site):
+    (site.web / ".well-known").mkdir()
+    (site.web / ".well-known/token").write_text("for a certificate")
+    assert site.get("/.well-known/token").body == b"for a certificate"
     assert site.get("/").body == b"hello" and site.get("/index.html?x=1").body == b"hello"
     original = site.get("/photos/photo.jpg")
     assert original.body == (site.web / "photos/photo.jpg").read_bytes() and not by_pixpool(original)
