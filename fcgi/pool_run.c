@@ -21,8 +21,9 @@
 #include "clock.h"
 #include "stats.h"
 
-#define POOL_ALIGN   64u
-#define POOL_DROP_MS 50
+#define POOL_ALIGN     64u
+#define POOL_DROP_MS   50
+#define POOL_WAITED_MS 20 /* who has not waited is tried, whatever is predicted: the prediction may be wrong */
 
 /* What becomes of the worker. */
 enum pool_end {
@@ -262,6 +263,22 @@ static bool pool_run_once(struct pool *p, struct pool_ticket *t, struct pool_run
     return end != POOL_UNREAD;
 }
 
+/* A worker for it; NULL: *why. Who has waited so long that the work would be killed halfway is told so now: the
+ * worker's time is worth more to the next one, and "come back" more to the client than a 504. */
+static struct worker *pool_lease(struct pool *p, const struct pool_ticket *t, struct pool_job *j, int64_t start_us,
+                                 bool again, enum ic_code *why)
+{
+    *why = IC_E_BUSY; /* with no time left, a worker would be killed for nothing */
+    struct worker *w = clock_ms() < j->deadline_ms ? pool_take(p, j, t->lane, again, why) : NULL;
+    j->queue_ms = (double)(clock_us() - start_us) / 1000.0;
+    bool waited = j->queue_ms >= POOL_WAITED_MS;
+    if (!w || !waited || (double)(j->deadline_ms - clock_ms()) >= pool_corrected_ms(p, &j->forecast))
+        return w;
+    pool_give(p, w);
+    *why = IC_E_BUSY;
+    return NULL;
+}
+
 enum ic_code pool_run(struct pool_ticket *t, struct pool_job *j, struct ic_error *e)
 {
     struct pool *p = t->pool;
@@ -280,9 +297,8 @@ enum ic_code pool_run(struct pool_ticket *t, struct pool_job *j, struct ic_error
 
     bool again = false;
     do {
-        enum ic_code why = IC_E_BUSY; /* with no time left, a worker would be killed for nothing */
-        r.w = clock_ms() < j->deadline_ms ? pool_take(p, j, t->lane, again, &why) : NULL;
-        j->queue_ms = (double)(clock_us() - start_us) / 1000.0;
+        enum ic_code why;
+        r.w = pool_lease(p, t, j, start_us, again, &why);
         if (!r.w && why == IC_E_GONE)
             return ic_fail(e, IC_E_GONE, "the client left");
         if (!r.w) {

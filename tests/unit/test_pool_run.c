@@ -306,6 +306,28 @@ START_TEST(waiting_past_the_deadline_is_busy)
 }
 END_TEST
 
+/* A worker is free in time, but not for all of it. */
+START_TEST(waited_too_long_to_be_done_in_time_is_busy)
+{
+    struct errand a, b;
+    pid_t before = errand_copy(&n);
+    errand_init(&a, &n, ACT_NAP, 5000);
+    a.job.job.recipe[0].effort = 200;
+    errand_start(&a);
+    nursery_wait_idle(&n, 0);
+    errand_init(&b, &n, ACT_HANG, 20000);
+    b.job.forecast = (struct pool_forecast){ 60000, IC_FORMAT_WEBP, IC_FORMAT_WEBP };
+    ck_assert_int_eq(errand_run(&b), IC_E_BUSY);
+    ck_assert_int_ge(b.job.retry_after_s, 1);
+    ck_assert_int_eq(b.job.worker, -1);
+    ck_assert_int_eq(errand_join(&a), IC_OK);
+    ck_assert_int_eq(errand_copy(&n), before);
+    errand_init(&b, &n, ACT_COPY, 20000); /* who has not waited is given the chance */
+    b.job.forecast = (struct pool_forecast){ 60000, IC_FORMAT_WEBP, IC_FORMAT_WEBP };
+    ck_assert_int_eq(errand_run(&b), IC_OK);
+}
+END_TEST
+
 START_TEST(death_in_idleness_is_nobodys_loss)
 {
     struct errand r;
@@ -415,6 +437,7 @@ int main(void)
     tcase_add_test(t, a_pipe_cancels_as_well);
     tcase_add_test(t, what_others_want_goes_on_without_its_client);
     tcase_add_test(t, waiting_past_the_deadline_is_busy);
+    tcase_add_test(t, waited_too_long_to_be_done_in_time_is_busy);
     tcase_add_test(t, death_in_idleness_is_nobodys_loss);
     tcase_add_test(t, a_worker_that_speaks_unasked_is_killed);
     tcase_add_test(t, a_job_that_was_never_read_goes_to_another);
