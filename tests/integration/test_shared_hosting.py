@@ -1,6 +1,7 @@
 """conf/shared-hosting/ as a customer uploads it: below the web root of an ordinary user, under an Apache that lets it do
 what AllowOverride says and nothing else. Nothing is installed, and nothing belongs to root."""
 
+import io
 import os
 import shutil
 import tempfile
@@ -231,8 +232,9 @@ def test_many_at_once(site):
         a = site.get(f"/photos/photo.jpg?w={200 + i % 4}")
         statuses.append(a.status)
         if a.status == 200:
-            assert image(a).width == 200 + i % 4
-            statuses.append("whole")
+            im = Image.open(io.BytesIO(a.body))  # without pixpool's headers, where Apache sent it
+            im.load()
+            statuses.append("whole" if im.width == 200 + i % 4 else "another")
 
     threads = [threading.Thread(target=ask, args=(i,)) for i in range(24)]
     for t in threads:
