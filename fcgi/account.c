@@ -1,4 +1,4 @@
-/* What an ended request adds to the metrics. Called once a request, after its answer was written. */
+/* What an ended request adds to the metrics, once, after its answer was written; and a batch's or job's image. */
 #include <stdio.h>
 #include <string.h>
 
@@ -12,6 +12,13 @@ static void observe(const char *stage, double ms)
     stats_observe(STATS_STAGE_TIME, ms / 1000, stage);
 }
 
+void account_work(double decode_ms, double transform_ms, double encode_ms)
+{
+    observe("decode", decode_ms);
+    observe("transform", transform_ms);
+    observe("encode", encode_ms);
+}
+
 /* Stages count where they happened: a health check has no decode, and its zero would hide the others'. */
 static void stages(const struct request_log *g, int status)
 {
@@ -19,11 +26,8 @@ static void stages(const struct request_log *g, int status)
         observe("read", g->read_ms);
     if (g->worker >= 0)
         observe("queue", g->queue_ms);
-    if (g->worker >= 0 && status == 200) { /* one that failed on its way did not take so long */
-        observe("decode", g->decode_ms);
-        observe("transform", g->transform_ms);
-        observe("encode", g->encode_ms);
-    }
+    if (g->worker >= 0 && status / 100 == 2) /* one that failed on its way did not take so long */
+        account_work(g->decode_ms, g->transform_ms, g->encode_ms);
     observe("write", g->write_ms);
 }
 

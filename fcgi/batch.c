@@ -16,6 +16,7 @@
 #include "clock.h"
 #include "image_reply.h"
 #include "renditions.h"
+#include "request.h"
 #include "runners.h"
 #include "spool.h"
 
@@ -335,7 +336,9 @@ static void work(struct work *w)
         w->s->job.client = b->client;
         w->s->job.deadline_ms = clock_ms() + WAIT_MS;
         w->s->job.work_ms_max = b->g->cfg->deadline_ms;
-        renditions_run(w->s, &w->f->ticket, (struct pool_input){ .p = image.p, .fd = -1, .n = image.n }, &e);
+        if (renditions_run(w->s, &w->f->ticket, (struct pool_input){ .p = image.p, .fd = -1, .n = image.n }, &e) ==
+            IC_OK)
+            account_work(w->s->decode_ms, w->s->transform_ms, w->s->encode_ms);
     }
     tell_the_rest(w);
 }

@@ -17,6 +17,7 @@
 #include "jobs_private.h"
 #include "log.h"
 #include "renditions.h"
+#include "request.h"
 
 #define WAIT_MS (INT64_C(3600) * 1000) /* for a worker */
 
@@ -263,6 +264,8 @@ static bool make(struct work *w, int fd, int64_t size)
     w->s->job.work_ms_max = c->deadline_ms;
     enum ic_code rc = renditions_run(w->s, &t, (struct pool_input){ .fd = fd, .n = (size_t)size }, &e);
     pool_leave(&t);
+    if (rc == IC_OK)
+        account_work(w->s->decode_ms, w->s->transform_ms, w->s->encode_ms);
     return rc != IC_E_GONE;
 }
 

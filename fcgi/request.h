@@ -94,5 +94,7 @@ void access_log(const struct request *rq, const struct reply *a);
 
 /* account.c: what an ended request adds to the metrics. */
 void account_request(const struct request *rq, const struct reply *a);
+/* The stages of an image that has no request of its own. */
+void account_work(double decode_ms, double transform_ms, double encode_ms);
 
 #endif

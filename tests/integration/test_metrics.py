@@ -5,7 +5,8 @@ import re
 import subprocess
 from pathlib import Path
 
-from client import http
+from client import http, multipart
+from conftest import wait_until
 
 
 def metrics(p):
@@ -56,6 +57,32 @@ def test_requests_are_counted_where_they_belong(start_pixpool):
     assert value(after, 'pixpool_queue_depth{lane="interactive"}') == 0
     for process in ("spawner", "gateway", "workers"):
         assert value(after, f'pixpool_resident_bytes{{process="{process}"}}') > 1e6
+
+
+def test_work_is_counted_whoever_asked_for_it(start_pixpool, tmp_path):
+    """Two images of a batch, two of a job, renditions and stored ones: what /metrics sums is all that workers did."""
+    for name in ("spool", "store"):
+        (tmp_path / name).mkdir()
+    p = start_pixpool(workers=1, spool_dir=tmp_path / "spool", store_dir=tmp_path / "store")
+    photo = (p.root / "photo.jpg").read_bytes()
+    body, kind = multipart([("file", photo, f"{i}.jpg", "image/jpeg") for i in range(2)])
+
+    def post(path, body, kind="image/jpeg", status=200, headers={}):
+        a = http("POST", f"{p.url}/api/images/{path}", body, {"Content-Type": kind, **headers})
+        assert a.status == status, a.body
+        return a
+
+    def images():
+        return value(metrics(p), 'pixpool_stage_duration_seconds_count{stage="encode"}')
+
+    post("batch?w=30", body, kind)
+    assert wait_until(lambda: images() == 2, 10), images()
+    where = post("batch?w=30", body, kind, 202, {"Prefer": "respond-async"}).headers["Location"]
+    assert wait_until(lambda: http("GET", p.url + where).json()["state"] == "done", 20)
+    assert wait_until(lambda: images() == 4, 10), images()
+    post("renditions", photo)
+    post("renditions?store=1", photo, status=201)
+    assert wait_until(lambda: images() == 6, 10), images()
 
 
 def a_url(p):
