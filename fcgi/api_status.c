@@ -13,6 +13,7 @@
 #include "clock.h"
 #include "config_key.h"
 #include "gauges.h"
+#include "leftovers.h"
 #include "ledger.h"
 #include "process.h"
 #include "recent.h"
@@ -190,8 +191,9 @@ static json_t *cache(const struct gateway *g)
         return json_null();
     cache_content(g->cache, &entries, &bytes);
     return json_pack("{s:I, s:I, s:I, s:I, s:I}", "entries", (json_int_t)entries, "bytes", (json_int_t)bytes, "limit",
-                     (json_int_t)g->cfg->cache_size, "hits", (json_int_t)stats_counter(STATS_CACHE_HITS, "stored", NULL),
-                     "misses", (json_int_t)stats_counter(STATS_CACHE_MISSES, NULL, NULL));
+                     (json_int_t)g->cfg->cache_size, "hits",
+                     (json_int_t)stats_counter(STATS_CACHE_HITS, "stored", NULL), "misses",
+                     (json_int_t)stats_counter(STATS_CACHE_MISSES, NULL, NULL));
 }
 
 static json_t *status_json(const struct gateway *g)
@@ -207,10 +209,10 @@ static json_t *status_json(const struct gateway *g)
     json_object_set_new(o, "draining", json_boolean(dispatch_draining(g->dispatch)));
     json_object_set_new(o, "sandbox", sandbox(g));
     json_object_set_new(o, "queue",
-                        json_pack("{s:i, s:i, s:i, s:o, s:i}", "places",
+                        json_pack("{s:i, s:i, s:i, s:o, s:i, s:i}", "places",
                                   (int)(g->cfg->queue + (g->cfg->workers > 0 ? g->cfg->workers : 1)), "admitted",
                                   s.admitted, "waiting", s.waiting, "running_ms", tenths(s.running_ms), "connections",
-                                  dispatch_connections(g->dispatch)));
+                                  dispatch_connections(g->dispatch), "slow_readers", leftovers_waiting(g->leftovers)));
     json_object_set_new(o, "lanes", list_lanes(&s));
     json_object_set_new(o, "workers", list_workers(g, &resident));
     json_object_set_new(o, "memory", memory(g->cfg, &s, resident));

@@ -15,11 +15,11 @@
 #include "cache.h"
 #include "clock.h"
 #include "jobs.h"
+#include "leftovers.h"
 #include "log.h"
 #include "process.h"
 #include "request.h"
 #include "runners.h"
-#include "serving.h"
 
 #define STACK     (256u << 10)
 #define STACK_OWN (2048u << 10) /* workers = 0: codecs run on it */

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "cache.h"
+#include "leftovers.h"
 #include "stats.h"
 
 int64_t gauges_resident(pid_t pid)
@@ -61,5 +62,6 @@ void gauges_set(const struct gateway *g)
     stats_set(STATS_MEMORY_LIMIT, (double)g->cfg->memory_limit, NULL, NULL);
     stats_set(STATS_RESIDENT, (double)gauges_resident(getpid()), "gateway", NULL);
     stats_set(STATS_RESIDENT, (double)gauges_resident(getppid()), "spawner", NULL);
+    stats_set(STATS_SLOW_READERS, leftovers_waiting(g->leftovers), NULL, NULL);
     stats_set(STATS_CONNECTIONS, dispatch_connections(g->dispatch), NULL, NULL);
 }

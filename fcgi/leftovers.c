@@ -8,9 +8,11 @@
  * each batch of it has write_timeout, which the dispatcher enforces as for any connection at work. A thread for each of
  * them would need as many threads as there are slow readers; making the dispatcher send would let one large answer
  * delay all. */
-#include <errno.h>
+#include "leftovers.h"
+
 #include <poll.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
@@ -26,6 +28,7 @@ struct leftovers {
     pthread_mutex_t lock;
     struct serving *come; /* guarded by lock, as is stopping */
     bool stopping;
+    atomic_int waiting;
     /* the thread's own */
     struct serving **all;
     struct pollfd *polled; /* one more than n: wake comes last */
@@ -37,8 +40,14 @@ static void leftovers_wake(struct leftovers *l)
     eventfd_write(l->wake, 1);
 }
 
+int leftovers_waiting(const struct leftovers *l)
+{
+    return l ? atomic_load(&l->waiting) : 0;
+}
+
 void leftovers_take(struct leftovers *l, struct serving *s)
 {
+    atomic_fetch_add(&l->waiting, 1);
     pthread_mutex_lock(&l->lock);
     s->next = l->come;
     l->come = s;
@@ -49,6 +58,7 @@ void leftovers_take(struct leftovers *l, struct serving *s)
 static void leftovers_end(struct leftovers *l, struct serving *s, bool sent)
 {
     struct conn *c = s->rq.conn;
+    atomic_fetch_sub(&l->waiting, 1);
     request_settle(l->g, c, serving_end(s, sent));
 }
 

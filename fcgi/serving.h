@@ -3,6 +3,7 @@
 #ifndef SERVING_H
 #define SERVING_H
 
+#include "leftovers.h"
 #include "record.h"
 #include "request.h"
 
@@ -27,12 +28,7 @@ enum sent serving_send(struct serving *s);
 /* Afterwards: log, metrics, and s is freed. Returns what becomes of its connection. */
 enum request_end serving_end(struct serving *s, bool sent);
 
-/* leftovers.c */
-
-struct leftovers;
-struct leftovers *leftovers_create(struct gateway *g); /* starts a thread. NULL: errno */
-void leftovers_free(struct leftovers *l);              /* nothing may be left; accepts NULL */
-/* Takes s over: the caller is done with it and with its connection. */
+/* To leftovers.c, which takes s over: the caller is done with it and with its connection. */
 void leftovers_take(struct leftovers *l, struct serving *s);
 
 #endif

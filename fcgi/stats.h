@@ -33,6 +33,7 @@ enum stats_family {
     STATS_CACHE_ENTRIES,
     STATS_RESIDENT, /* process */
     STATS_CONNECTIONS,
+    STATS_SLOW_READERS,
     /* histograms of seconds, one label at most */
     STATS_REQUEST_TIME,
     STATS_STAGE_TIME, /* stage */

@@ -42,6 +42,8 @@ def test_more_who_never_read_than_threads(start_pixpool):
             slow[-1].send(request(f"{url}&v={i}"))
             slow[-1].fill(1)  # the answer has begun
         assert served(p)
+        told = lambda: http("GET", f"{p.url}/status.json").json()["queue"]["slow_readers"]
+        assert wait_until(lambda: told() == len(slow), 20)
         for c in slow[::7]:
             assert c.read_response().body == whole
         assert served(p)
