@@ -120,7 +120,7 @@ static bool find(struct cache *k, const struct cache_key *key, int fd, struct ca
     if (fstat(fd, &st) != 0 || pread(fd, &h, sizeof h, 0) != (ssize_t)sizeof h ||
         !head_sound(&h, st.st_size, k->cfg->max_result))
         return false;
-    int image = h.inode ? open_named(k, fd, &h, name) : fcntl(fd, F_DUPFD_CLOEXEC, 3);
+    int image = h.inode ? open_named(k, fd, &h, name) : fd;
     if (image < 0)
         return false;
     *out = (struct cache_hit){ .fd = image, .at = h.inode ? 0 : sizeof h, .told = head_told(&h) };
@@ -140,6 +140,7 @@ bool cache_find(struct cache *k, const struct cache_key *key, struct cache_hit *
     if (fd < 0)
         return false;
     bool found = find(k, key, fd, out);
-    close(fd);
+    if (!found || out->fd != fd)
+        close(fd);
     return found;
 }

@@ -1,13 +1,16 @@
 """cache_layout = path: images under names by which a web server finds them, and nothing there that it must not find."""
 
 import os
+import shutil
 import subprocess
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from client import http
 from conftest import BUILD, wait_until
+from test_admission import held, value
 from test_api import image
 from test_cache import cached, entries, sweep, told, use  # noqa: F401: cached is a fixture
 
@@ -99,16 +102,33 @@ def test_a_changed_source_takes_the_name(named):
     assert (p.cache / "w=60/photo.jpg").read_bytes() == first.body
 
 
-def test_a_file_in_the_way(named):
+def test_the_result_of_an_older_source_does_not_take_it_back(named):
+    p = named(test_build=True, workers=1, deadline="60s")
+    old = get(p, "w=64/photo.jpg.png")
+    with ThreadPoolExecutor(1) as ex:
+        with held(p):
+            slow = ex.submit(get, p, "w=60/photo.jpg.png")
+            assert wait_until(lambda: value(p, 'pixpool_queue_depth{lane="interactive"}') == 1, 20)
+            shutil.copy(p.root / "sub/deep/leaf.jpg", p.root / "new.jpg")
+            os.utime(p.root / "new.jpg", (1e9, 1e9))
+            (p.root / "new.jpg").rename(p.root / "photo.jpg")
+        assert image(slow.result()).size == (60, 40) and image(old).size == (64, 43)
+    assert names(p) == ["w=64/photo.jpg.png"]
+    new = get(p, "w=60/photo.jpg.png")
+    assert (new.headers["X-Cache"], image(new).size) == ("miss", (60, 48))
+    assert (p.cache / "w=60/photo.jpg.png").read_bytes() == new.body
+
+
+def test_a_file_in_the_way(named, tmp_path):
     p = named()
-    (p.root / "grey.jpg.d").mkdir()
+    (tmp_path / "outside").mkdir()
     assert get(p, "w=60/photo.jpg").headers["X-Cache"] == "miss"
     (p.cache / "w=61").write_bytes(b"in the way")
-    (p.cache / "w=62").symlink_to("/tmp")
+    (p.cache / "w=62").symlink_to(tmp_path / "outside")
     (p.cache / "w=63/photo.jpg").mkdir(parents=True)
     for w in (61, 62, 63):
         assert [get(p, f"w={w}/photo.jpg").headers["X-Cache"] for _ in range(2)] == ["miss", "hit"]
-    assert "event=cache " not in p.log()
+    assert "event=cache " not in p.log() and list((tmp_path / "outside").iterdir()) == []
 
 
 def test_it_is_not_let_loose_on_what_is_not_its_own(named):
