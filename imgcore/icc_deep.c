@@ -60,7 +60,7 @@ void ic_icc_deep_free(struct ic_icc_deep *t)
 
 static void deep_piece(const struct ic_icc_deep *t, uint16_t *px, size_t n, size_t step)
 {
-    uint16_t in[PIECE * 3], out[PIECE * 3], *to = in;
+    uint16_t in[PIECE * 3] = { 0 }, out[PIECE * 3], *to = in;
 
     for (size_t i = 0; i < n; i++)
         for (int c = 0; c < t->takes; c++)
