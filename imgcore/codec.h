@@ -52,6 +52,7 @@ struct ic_source_opt {
     const struct ic_info *expect; /* what ic_probe said: the codec's own header must agree on size, components and
                                      depth, before anything is allocated, else IC_E_CORRUPT */
     int scale;                    /* eighths: 8 4 2 1; codecs that can't shrink ignore it and say so in the spans */
+    bool rough;                   /* a picture that is only looked at, not shown, will do */
     bool frames;                  /* all frames of an animation, one after another, instead of the first */
     bool deep;                    /* PNG of 16 bits: rows of samples as they are stored, the upper byte first */
     struct ic_mem *mem;           /* borrowed while the source lives */

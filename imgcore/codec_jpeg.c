@@ -276,6 +276,8 @@ static const struct ic_source_ops source_ops = { .rows = jpeg_rows, .close = jpe
 static enum ic_code jpeg_open(struct ic_bytes in, const struct ic_source_opt *o, struct ic_source **out,
                               struct ic_error *e)
 {
+    if (o->rough && o->scale == 1 && (*out = jpeg_dc_open(in, o)))
+        return IC_OK;
     struct jpeg_source *s = ic_calloc(o->mem, sizeof *s);
     if (!s)
         return ic_fail(e, IC_E_MEMORY, "no memory for a JPEG decoder");

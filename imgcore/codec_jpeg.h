@@ -30,6 +30,12 @@ _Noreturn void jpeg_trap_raise(struct jpeg_trap *t, const struct ic_error *e);
  * the output of what is known then. Only below jpeg_guard. */
 void jpeg_scans_read(struct jpeg_decompress_struct *d);
 
+/* Opens a source of a file's DC coefficients, an eighth of each plane; NULL where that is for libjpeg to do. */
+struct ic_source *jpeg_dc_open(struct ic_bytes in, const struct ic_source_opt *o);
+
+/* Whether EOI is among what comes from p, the entropy-coded data of a scan, to end. */
+bool jpeg_end_follows(const uint8_t *p, const uint8_t *end);
+
 /* The file's end follows the scan read last. */
 bool jpeg_scans_end(struct jpeg_decompress_struct *d);
 

@@ -68,7 +68,7 @@ static const uint8_t *segment_skip(const uint8_t *p, const uint8_t *end)
     return n > (size_t)(end - p) ? end : p + n;
 }
 
-static bool end_follows(const uint8_t *p, const uint8_t *end)
+bool jpeg_end_follows(const uint8_t *p, const uint8_t *end)
 {
     while (p < end && (p = memchr(p, 0xff, (size_t)(end - p))) && ++p < end) {
         if (*p == JPEG_EOI)
@@ -89,5 +89,5 @@ bool jpeg_scans_end(struct jpeg_decompress_struct *d)
 
     if (jpeg_input_complete(d) || d->unread_marker == JPEG_EOI)
         return true;
-    return end_follows(d->unread_marker ? segment_skip(p, end) : p, end);
+    return jpeg_end_follows(d->unread_marker ? segment_skip(p, end) : p, end);
 }

@@ -163,13 +163,17 @@ static bool run_wants_frames(const struct run *r)
 /* At the largest scale any plan needs. */
 static enum ic_code run_open_source(struct run *r, struct ic_bytes in, struct ic_error *e)
 {
-    struct ic_source_opt o = { .expect = &r->info, .scale = 1, .frames = run_wants_frames(r), .mem = &r->g->mem };
+    struct ic_source_opt o = {
+        .expect = &r->info, .scale = 1, .rough = true, .frames = run_wants_frames(r), .mem = &r->g->mem
+    };
     double start = ic_now_ms();
     enum ic_code rc;
 
     for (int i = 0; i < r->n; i++)
-        if (r->item[i].open && r->item[i].plan.scale > o.scale)
-            o.scale = r->item[i].plan.scale;
+        if (r->item[i].open) {
+            o.scale = r->item[i].plan.scale > o.scale ? r->item[i].plan.scale : o.scale;
+            o.rough = o.rough && r->item[i].plan.format == IC_FORMAT_PIXELS;
+        }
     rc = ic_codec_of(r->info.format)->open(in, &o, &r->source, e);
     r->decode_ms += ic_now_ms() - start;
     return rc;

@@ -1,4 +1,5 @@
-/* Fuzzes the codecs as a worker uses them: probe, open, pull every row, close; the first byte chooses the scale.
+/* Fuzzes the codecs as a worker uses them: probe, open, pull every row, close; the first byte chooses the scale, and
+ * whether a rough picture will do.
  *
  * clang -fsanitize=fuzzer,address,undefined with imgcore's probe*.c, codec*.c, meta.c, mem.c and error.c, and the codec
  * libraries. Every byte of every row is read, memory stays in the budget and is given back, and each plane yields
@@ -68,7 +69,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct ic_bytes in = { data + 1, size - 1 };
     if (ic_probe(in, &info, NULL) != IC_OK || (uint64_t)info.width * info.height > MAX_PIXELS)
         return 0;
-    struct ic_source_opt o = { .expect = &info, .scale = scales[data[0] & 3], .mem = &mem };
+    struct ic_source_opt o = { .expect = &info, .scale = scales[data[0] & 3], .rough = data[0] & 4, .mem = &mem };
     if (ic_codec_of(info.format)->open(in, &o, &s, NULL) == IC_OK)
         pull(s);
     ic_source_close(s);

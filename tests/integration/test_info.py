@@ -12,7 +12,7 @@ import exif_blocks
 import profiles
 from client import http, multipart
 from conftest import BUILD
-from samples import PHOTO
+from samples import PHOTO, scene
 
 DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz#$%*+,-.:;=?@[]^_{|}~"
 
@@ -301,3 +301,20 @@ def test_command_line(server, info):
     assert run().returncode == 2
     assert run(server.root / "broken/text.jpg").returncode == 1
     assert run(server.root / "none.jpg").returncode == 1
+
+
+@pytest.mark.parametrize("options", [{}, {"progressive": True}, {"subsampling": 0}, {"quality": 20}, {"restart_marker_rows": 1}])
+def test_large_jpegs(server, info, options):
+    """Of which an eighth is looked at."""
+    im = scene((1500, 1130))
+    im.save(server.root / "large.jpg", **{"quality": 90, **options})
+    got, small = info("large.jpg"), im.resize((100, 75), Image.Resampling.BOX)
+    light = [sum((v / 255) ** 2.2 for v in channel.getdata()) / 7500 for channel in small.split()]  # BlurHash's means
+    assert near(blur_mean(got["blurhash"]), [255 * v ** (1 / 2.2) for v in light], 4)
+    assert near(thumb_mean(got["thumbhash"]), ImageStat.Stat(small).mean, 10)
+    assert "truncated" not in got
+    near_ones = [sum(near(px, rgb(s["colour"]), 45) for px in small.getdata()) / 7500 for s in got["palette"]]
+    assert all(share > s["share"] / 3 for share, s in zip(near_ones, got["palette"]))
+    whole = (server.root / "large.jpg").read_bytes()
+    (server.root / "large-cut.jpg").write_bytes(whole[:len(whole) * 2 // 3])
+    assert info("large-cut.jpg")["truncated"]

@@ -1,0 +1,147 @@
+/* Tables and bits for codec_jpeg_dc.c. The one trick: what AC coefficients are does not matter, only how long they are,
+ * so that one look at 12 bits passes as many of them as lie in these. */
+#include "jpeg_huffman.h"
+
+/* Tables. */
+
+static void huffman_fill_look(struct jpeg_huffman *h, uint32_t code, int length, uint8_t value)
+{
+    uint32_t from = code << (JPEG_LOOK - length), n = 1u << (JPEG_LOOK - length);
+
+    for (uint32_t i = from; i < from + n; i++)
+        h->look[i] = (uint16_t)(length << 8 | value);
+}
+
+/* What these bits hold of a block's AC coefficients (T.81, F.1.2.2): run and size, then size bits. */
+static uint16_t huffman_step(const struct jpeg_huffman *h, uint32_t bits)
+{
+    int used = 0, places = 0;
+
+    for (;;) {
+        uint16_t code = h->look[bits << used & ((1u << JPEG_LOOK) - 1)];
+        int length = code >> 8, run = code >> 4 & 15, size = code & 15;
+
+        if (!length || used + length + size > JPEG_LOOK || places + run + 1 > 63)
+            return (uint16_t)(used | places << 4);
+        used += length + size;
+        if (size == 0 && run != 15)
+            return (uint16_t)(used | places << 4 | JPEG_STEP_ENDS);
+        places += run + 1;
+    }
+}
+
+bool jpeg_huffman_init(struct jpeg_huffman *h, const uint8_t counts[16], const uint8_t *values, size_t n)
+{
+    uint32_t code = 0;
+    size_t at = 0;
+
+    memset(h, 0, sizeof *h);
+    for (int length = 1; length <= 16; length++, code <<= 1) {
+        h->shift[length] = (int32_t)at - (int32_t)code;
+        for (int i = 0; i < counts[length - 1]; i++, code++, at++) {
+            if (at >= n || code >= 1u << length)
+                return false;
+            h->value[at] = values[at];
+            if (length <= JPEG_LOOK)
+                huffman_fill_look(h, code, length, values[at]);
+        }
+        h->above[length] = counts[length - 1] ? (int32_t)(code << (16 - length)) : -1;
+    }
+    for (uint32_t i = 0; i < 1u << JPEG_LOOK; i++)
+        h->skip[i] = huffman_step(h, i);
+    h->defined = true;
+    return true;
+}
+
+/* Bits. */
+
+void jpeg_bits_fill_slowly(struct jpeg_bits *b)
+{
+    for (; b->n <= 56; b->n += 8) {
+        uint64_t byte = 0;
+
+        if (b->p == b->end || (*b->p == 0xff && (b->end - b->p < 2 || b->p[1] != 0))) {
+            b->made_up += 8;
+        } else {
+            byte = *b->p;
+            b->p += byte == 0xff ? 2 : 1;
+        }
+        b->acc |= byte << (56 - b->n);
+    }
+}
+
+int jpeg_huffman_value(const struct jpeg_huffman *h, struct jpeg_bits *b)
+{
+    uint16_t code = h->look[b->acc >> (64 - JPEG_LOOK)];
+    int32_t bits = (int32_t)(b->acc >> 48);
+
+    if (code) {
+        jpeg_bits_drop(b, code >> 8);
+        return code & 255;
+    }
+    for (int length = JPEG_LOOK + 1; length <= 16; length++)
+        if (bits < h->above[length]) {
+            jpeg_bits_drop(b, length);
+            return h->value[((bits >> (16 - length)) + h->shift[length]) & 255];
+        }
+    return -1;
+}
+
+bool jpeg_huffman_dc(const struct jpeg_huffman *h, struct jpeg_bits *b, int *difference)
+{
+    jpeg_bits_fill(b);
+    int size = jpeg_huffman_value(h, b);
+
+    if (size < 0 || size > 15)
+        return false;
+    *difference = 0;
+    if (size) {
+        int v = (int)(b->acc >> (64 - size));
+
+        *difference = v < 1 << (size - 1) ? v - (1 << size) + 1 : v;
+        jpeg_bits_drop(b, size);
+    }
+    return true;
+}
+
+/* One coefficient, or the end: the place reached; -1: there is no such code. */
+static inline int huffman_pass(const struct jpeg_huffman *h, struct jpeg_bits *b, int k)
+{
+    int value = jpeg_huffman_value(h, b);
+
+    if (value < 0)
+        return -1;
+    if ((value & 15) == 0 && value != 0xf0)
+        return 63;
+    jpeg_bits_drop(b, value & 15);
+    k += (value >> 4) + 1;
+    return k > 63 ? -1 : k;
+}
+
+/* As many coefficients as one look shows, from place k. Near the 63rd, which has no end behind it, a look may show what
+ * follows the block: there they are taken one by one. */
+static inline int huffman_pass_some(const struct jpeg_huffman *h, struct jpeg_bits *b, int k)
+{
+    unsigned step = h->skip[b->acc >> (64 - JPEG_LOOK)];
+    int to = k + (int)JPEG_STEP_PLACES(step);
+
+    if (!JPEG_STEP_BITS(step) || to >= 63)
+        return huffman_pass(h, b, k);
+    jpeg_bits_drop(b, JPEG_STEP_BITS(step));
+    return step & JPEG_STEP_ENDS ? 63 : to;
+}
+
+bool jpeg_huffman_skip_ac(const struct jpeg_huffman *h, struct jpeg_bits *bits)
+{
+    struct jpeg_bits b = *bits; /* in registers */
+    int k = 0;
+
+    while (k >= 0 && k < 63) {
+        jpeg_bits_fill(&b); /* the longest code and its bits are 31: enough for two */
+        k = huffman_pass_some(h, &b, k);
+        if (k >= 0 && k < 63 && b.n >= 31)
+            k = huffman_pass_some(h, &b, k);
+    }
+    *bits = b;
+    return k == 63;
+}
