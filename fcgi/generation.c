@@ -170,9 +170,9 @@ void generation_hear(struct generation *g)
     if (g->gateway.pid && g->to_gateway < 0)
         g->ready = true;
     while (g->gateway.pid && g->to_gateway >= 0 && ipc_recv_word(g->to_gateway, &word, &fd)) {
-        if (word == IPC_WANT) {
+        if (word == IPC_WANT || word == IPC_DROP) {
             forget_wish(g);
-            g->slot = fd;
+            g->slot = fd; /* none with IPC_DROP */
         } else if (fd >= 0) {
             close(fd);
         }

@@ -147,6 +147,8 @@ void pool_slots_leave(struct pool *p)
 
 void pool_slots_give_back(struct pool *p)
 {
+    if (p->slots->asked) /* the spawner may be unable to fork, and holds the slot until it is */
+        ipc_send_word(p->slots->spawner, IPC_DROP, -1);
     p->slots->asked = false;
     slots_leave(&p->slots->held);
 }

@@ -62,6 +62,7 @@ bool ipc_recv_born(int from, struct ipc_born *b, int *socket, int *pidfd, int *m
 /* A word from the gateway to the spawner, with a descriptor or none (fd -1), which stays the caller's. Never blocks. */
 #define IPC_READY 'r' /* it serves */
 #define IPC_WANT  'w' /* a worker, which shall hold this descriptor for life */
+#define IPC_DROP  'd' /* that one is not wanted any more, if it is not born yet */
 bool ipc_send_word(int to, char word, int fd);
 /* Never blocks. *fd becomes the caller's; -1: none. false: errno as from ipc_recv_born. */
 bool ipc_recv_word(int from, char *word, int *fd);

@@ -16,7 +16,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -67,14 +66,18 @@ bool slots_init(struct slots *s, const struct config *c, char *why, size_t n)
     snprintf(path, sizeof path, "/tmp/pixpool-%u/" SLOTS_NAME, (unsigned)geteuid());
     *s = (struct slots){ .private = *c->slot_file == '\0', .workers = (int)c->workers, .queue = (int)c->queue };
     s->file = strdup(s->private ? path : c->slot_file);
+    struct flock any = { .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_len = 1 };
     int fd = s->file ? slots_open(s) : -1;
-    if (fd >= 0) {
+    bool locks = fd >= 0 && fcntl(fd, F_OFD_GETLK, &any) == 0; /* some network file systems have none */
+    if (fd >= 0)
         close(fd);
+    if (locks)
         return true;
-    }
-    snprintf(why, n, "slot_file: %s: %s: it must be a file of this user%s; set slot_file to a path that can be",
-             s->file ? s->file : "", errno == EPERM ? "not ours alone" : strerror(errno),
-             s->private ? " in a directory that no other user can write to" : "");
+    snprintf(
+        why, n,
+        "slot_file: %s: %s: it must be a file of this user%s, where files can be locked; set slot_file to such a path",
+        s->file ? s->file : "", errno == EPERM ? "not ours alone" : strerror(errno),
+        s->private ? " in a directory that no other user can write to" : "");
     slots_free(s);
     return false;
 }
@@ -125,8 +128,9 @@ enum slots_answer slots_take(const struct slots *s, struct slot *out)
     if (fd < 0)
         return SLOTS_BROKEN;
     if (place < 0) {
+        bool full = errno == EAGAIN || errno == EACCES;
         close(fd);
-        return SLOTS_FULL;
+        return full ? SLOTS_FULL : SLOTS_BROKEN;
     }
     *out = (struct slot){ .fd = fd, .place = place };
     return SLOTS_HELD;
