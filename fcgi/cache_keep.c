@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "cache_private.h"
+#include "libc.h"
 #include "log.h"
 #include "source.h"
 

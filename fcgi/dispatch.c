@@ -19,6 +19,7 @@
 
 #include "clock.h"
 #include "ledger.h"
+#include "libc.h"
 #include "log.h"
 #include "notify.h"
 #include "process.h"

@@ -16,6 +16,7 @@
 #include "clock.h"
 #include "jobs.h"
 #include "leftovers.h"
+#include "libc.h"
 #include "log.h"
 #include "process.h"
 #include "request.h"

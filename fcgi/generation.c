@@ -15,7 +15,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
-#include <sys/pidfd.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -25,6 +24,7 @@
 #include "clock.h"
 #include "dispatch.h"
 #include "ledger.h"
+#include "libc.h"
 #include "log.h"
 #include "stats.h"
 

@@ -22,6 +22,7 @@
 
 #include "cmd.h"
 #include "engine.h"
+#include "libc.h"
 #include "log.h"
 #include "process.h"
 #include "query.h"

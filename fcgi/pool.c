@@ -15,12 +15,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
-#include <sys/pidfd.h>
 #include <unistd.h>
 
 #include "clock.h"
 #include "engine.h"
 #include "ledger.h"
+#include "libc.h"
 #include "log.h"
 #include "stats.h"
 

@@ -4,6 +4,7 @@
  * directories meanwhile. realpath and a comparison of prefixes was rejected for just that race. Where openat2 is
  * missing, a walk opens one component at a time, never follows a link by itself, and keeps the descriptors of the
  * directories it came through, so that ".." in a link's target goes back to one of them and never above the root. */
+#include "libc.h"
 #include "source.h"
 
 #include <errno.h>

@@ -27,6 +27,7 @@
 #include <unistd.h>
 
 #include "clock.h"
+#include "libc.h"
 #include "log.h"
 #include "notify.h"
 #include "stats.h"
