@@ -41,7 +41,7 @@ formatting() {
         xargs -0 clang-format --dry-run --ferror-limit=1 -Werror --style=file 2>&1 | grep 'error:'
 }
 
-mapfile -t scripts < <(find tools -name '*.sh')
+mapfile -t scripts < <(find tools tests -name '*.sh')
 
 check "formatting: make format" formatting
 check "headers that do not compile alone" headers_alone
