@@ -39,7 +39,7 @@ bare() { debootstrap --variant=minbase "$release" "$out/bare" "$mirror"; }
 
 with_compiler() {
     local packages
-    read -ra packages < <("$here/tools/deps.sh" libraries)
+    read -ra packages <<<"$("$here/tools/deps.sh" libraries)"
     cp -a "$out/bare" "$out/root"
     rm -f "$out/root/.made"
     mkdir "$out/root/src"

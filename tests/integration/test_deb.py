@@ -113,7 +113,7 @@ def test_it_serves_once_it_is_installed(installed):
 
 @as_root
 def test_a_picture_through_the_socket(installed):
-    """Uploaded, and from a folder that the configuration names after a reload."""
+    """Uploaded, and from a folder that the configuration names after a reload; what the service may write it can."""
     box, _ = installed
     buffer = io.BytesIO()
     scene((300, 200)).save(buffer, "JPEG")
@@ -123,10 +123,19 @@ def test_a_picture_through_the_socket(installed):
     assert answer.status == 200 and Image.open(io.BytesIO(answer.body)).size == (60, 40)
     (box.root / "srv/images").mkdir()
     (box.root / "srv/images/a.jpg").write_bytes(buffer.getvalue())
-    box.run("sed", "-i", "s|^#* *image_root =.*|image_root = /srv/images|", "/etc/pixpool/pixpool.conf")
+    for key, value in {"image_root": "/srv/images", "cache_dir": "/var/cache/pixpool", "spool_dir": "/var/lib/pixpool"}.items():
+        box.run("sed", "-i", f"s|^{key} =.*|{key} = {value}|", "/etc/pixpool/pixpool.conf")
     assert status(box, "/img/a.jpg?w=50") == 404
     box.run("systemctl", "reload", "pixpool.service")
     assert wait_until(lambda: status(box, "/img/a.jpg?w=50") == 200, 20, 0.1), box.journal("pixpool.service")
+    for expected in "miss", "hit":
+        with Client(socket_of(box)) as c:
+            c.send(request("/img/a.jpg?w=50"))
+            assert c.read_response().headers["x-cache"] == expected, box.journal("pixpool.service")
+    with Client(socket_of(box)) as c:
+        c.send(request("/api/images/renditions", "POST", buffer.getvalue(), CONTENT_TYPE="image/jpeg",
+                       HTTP_PREFER="respond-async"))
+        assert c.read_response().status == 202
 
 
 @as_root
