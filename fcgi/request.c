@@ -300,7 +300,8 @@ static void release(struct serving *s)
     struct request *rq = &s->rq;
     reply_free(&s->a);
     FCGX_Free(&rq->fx, 0);
-    close(s->copy);
+    if (s->copy >= 0)
+        close(s->copy);
     request_free_body(rq);
     give_share_back(rq);
     pool_leave(&rq->ticket);
@@ -319,9 +320,12 @@ enum request_end serving_end(struct serving *s, bool sent)
     return end;
 }
 
-/* The rest of its answer needs neither a thread nor a place, only the memory in which it lies. */
+/* The rest of its answer needs neither a thread nor a place nor a second descriptor, only the memory in which it lies.
+ */
 static enum request_end leave_rest(struct serving *s)
 {
+    close(s->copy); /* libfcgi has read what it will */
+    s->copy = -1;
     request_free_body(&s->rq);
     give_share_back(&s->rq);
     pool_vacate(&s->rq.ticket);

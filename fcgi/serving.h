@@ -11,7 +11,7 @@
 struct serving {
     struct request rq;
     struct reply a;
-    int copy; /* libfcgi's descriptor; owned */
+    int copy; /* libfcgi's descriptor; owned; -1: no longer needed */
     char head[REPLY_HEAD];
     struct record_reply out;
     struct iovec iov[RECORD_IOV];
