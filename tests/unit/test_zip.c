@@ -42,10 +42,8 @@ static void python(const char *text)
 {
     char code[600];
     fclose(file);
-    snprintf(
-        code, sizeof code,
-        "import zipfile, time; z = zipfile.ZipFile('%s'); names = z.namelist(); assert z.testzip() is None; assert %s",
-        path, text);
+    snprintf(code, sizeof code, "import zipfile, time; z = zipfile.ZipFile('%s'); names = z.namelist(); assert %s",
+             path, text);
     pid_t pid = fork();
     if (pid == 0) {
         execl("/usr/bin/python3", "python3", "-c", code, (char *)NULL);
@@ -65,7 +63,8 @@ START_TEST(small_files)
     ck_assert(zip_entry(&z, "a/b\xc3\xa4r.txt", 3, ABC) && zip_data(&z, "abc", 3));
     ck_assert(zip_entry(&z, "empty", 0, NOTHING));
     ck_assert(zip_end(&z));
-    python("names == ['a/b\xc3\xa4r.txt', 'empty'] and z.read(names[0]) == b'abc' and z.read('empty') == b'' and "
+    python("z.testzip() is None and names == ['a/b\xc3\xa4r.txt', 'empty'] and z.read(names[0]) == b'abc' and "
+           "z.read('empty') == b'' and "
            "z.infolist()[0].external_attr >> 16 == 0o100644 and not z.comment and "
            "abs(time.mktime(z.infolist()[0].date_time + (0, 0, -1)) - time.time()) < 60");
 }
