@@ -15,7 +15,7 @@ build=(gcc libc6-dev make pkg-config binutils libfcgi-dev libjpeg62-turbo-dev li
     libwebp-dev liblcms2-dev libseccomp-dev libjansson-dev libsodium-dev libinih-dev
     libfreetype-dev libharfbuzz-dev libfribidi-dev)
 run=(nginx curl mate-backgrounds fonts-dejavu-core)
-tests=(check groff-base man-db apache2 libapache2-mod-fcgid lighttpd caddy systemd spawn-fcgi lintian
+tests=(check groff-base man-db apache2 libapache2-mod-fcgid lighttpd caddy systemd procps spawn-fcgi lintian
     python3 python3-numpy python3-pytest python3-pil
     python3-selenium chromium chromium-driver libjpeg-turbo-progs webp prometheus valgrind
     fonts-dejavu-core fonts-noto-core pngquant libimage-exiftool-perl)

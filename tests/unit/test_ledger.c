@@ -33,6 +33,25 @@ START_TEST(a_budget_holds_for_all_together)
 }
 END_TEST
 
+START_TEST(a_gateway_is_seen_to_go_round)
+{
+    ledger_share(-1);
+    ledger_clear(2);
+    ck_assert_int_eq(ledger_beat_ms(2), 0);
+    pid_t pid = fork();
+    if (pid == 0) {
+        ledger_sit(2);
+        ledger_beat(4711);
+        _exit(0);
+    }
+    ck_assert_int_eq(waitpid(pid, NULL, 0), pid);
+    ck_assert_int_eq(ledger_beat_ms(2), 4711);
+    ck_assert_int_eq(ledger_beat_ms(1), 0);
+    ledger_clear(2); /* the next one there has not gone round yet */
+    ck_assert_int_eq(ledger_beat_ms(2), 0);
+}
+END_TEST
+
 START_TEST(the_latest_deaths_are_kept)
 {
     struct ledger_death out[LEDGER_DEATHS];
@@ -124,6 +143,7 @@ int main(void)
     Suite *s = suite_create("ledger");
     TCase *t = tcase_create("ledger");
     tcase_add_test(t, a_budget_holds_for_all_together);
+    tcase_add_test(t, a_gateway_is_seen_to_go_round);
     tcase_add_test(t, the_latest_deaths_are_kept);
     tcase_add_test(t, a_death_is_read_whole);
     tcase_add_test(t, the_next_binary_takes_it_over);
