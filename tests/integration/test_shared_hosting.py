@@ -191,7 +191,7 @@ def test_the_rest_of_the_site_stays_as_it_was(site):
 
 
 @pytest.mark.parametrize("target", [
-    "/pixpool.conf", "/pixpool.slots", "/.htaccess", "/cache/.pixpool/x", "/photos/sub/.hidden.jpg?w=10",
+    "/pixpool", "/pixpool.conf", "/pixpool.slots", "/.htaccess", "/cache/.pixpool/x", "/photos/sub/.hidden.jpg?w=10",
     "/photos/sub/.hidden.jpg", "/photos/w=10/../../pixpool.conf", "/photos/w=10/%2e%2e/%2e%2e/pixpool.conf",
     "/photos/..%2f..%2fpixpool.conf?w=10", "/photos/w=10/..%2f..%2fx.jpg", "/photos//etc/passwd.jpg?w=10",
     "/photos/w=..%2f..%2f/x.jpg", "/photos/%77=10/..%5c..%5cx.jpg",
