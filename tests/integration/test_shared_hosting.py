@@ -175,6 +175,8 @@ def test_a_folder_that_looks_like_options(site):
     """Encoded it is a folder, and must not be answered with what lies in the cache under that name."""
     (site.web / "cache/folder=1").mkdir()
     shutil.copy(site.web / "photos/alpha.png", site.web / "cache/folder=1/plain.png")
+    original = (site.web / "photos/folder=1/plain.png").read_bytes()
+    assert site.get("/photos/folder%3D1/plain.png").body == original
     assert image(site.get("/photos/folder%3D1/plain.png?w=40")).mode == "RGB"
     shutil.rmtree(site.web / "cache/folder=1")
 
