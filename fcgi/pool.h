@@ -45,6 +45,8 @@ void pool_born(struct pool *p, const struct ipc_born *b, int socket, int pidfd, 
  * false: nothing is held, e is IC_E_BUSY with a sentence, *retry_after_s (>= 1) the predicted drain. Never blocks. */
 bool pool_admit(struct pool *p, enum pool_lane lane, size_t bytes, struct pool_ticket *t, int *retry_after_s,
                 struct ic_error *e);
+/* Bytes without a place, for what stands in the way of nobody's work. false: the budget is used up, t is unchanged. */
+bool pool_hold(struct pool *p, size_t bytes, struct pool_ticket *t);
 /* Once the header is known: what the work will cost, and whether it can be done before deadline_ms (on clock_ms()).
  * false: the ticket is unchanged, e and *retry_after_s as from pool_admit. */
 bool pool_price(struct pool_ticket *t, const struct pool_forecast *f, int64_t deadline_ms, int *retry_after_s,

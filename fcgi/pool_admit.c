@@ -119,6 +119,16 @@ void pool_waive(struct pool_ticket *t)
     pthread_mutex_unlock(&p->lock);
 }
 
+bool pool_hold(struct pool *p, size_t bytes, struct pool_ticket *t)
+{
+    pthread_mutex_lock(&p->lock);
+    bool fits = pool_book(p, bytes);
+    pthread_mutex_unlock(&p->lock);
+    if (fits)
+        *t = (struct pool_ticket){ .pool = p, .bytes = bytes };
+    return fits;
+}
+
 bool pool_grow(struct pool_ticket *t, size_t bytes)
 {
     struct pool *p = t->pool;

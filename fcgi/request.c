@@ -6,11 +6,9 @@
  *
  * A connection is kept only if STDIN was read to its end and nothing else was read with it: bytes of a body that are
  * left on a kept connection would be taken for records, and a client could write them. */
-#include <errno.h>
 #include <fastcgi.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,8 +23,6 @@
 #include "serving.h"
 
 #define SENT_AT_ONCE 65536 /* bytes that a socket's buffer takes */
-#define PATIENCE_MS  200   /* for a slow reader, in an accept thread's own time */
-#define FILE_AT_ONCE ((size_t)RECORD_BATCH * RECORD_CHUNK)
 
 const char *request_param(const struct request *rq, const char *name)
 {
@@ -132,99 +128,13 @@ static void add_server_timing(const struct request *rq, struct reply *a)
                      g->read_ms, g->decode_ms, g->transform_ms, g->encode_ms);
 }
 
-/* Head and body as records, the answer's last ones unless more follows. Each batch has write_timeout_ms: a client that
- * takes half a megabyte in that time may take as long as it likes. */
-static bool send_records(struct request *rq, struct iovec head, struct iovec body, bool more)
-{
-    struct iovec iov[RECORD_IOV];
-    struct record_reply out;
-    size_t before = rq->log.bytes_out, all = head.iov_len + body.iov_len;
-    int n;
-    record_reply_init(&out, (uint16_t)rq->fx.requestId, head, body);
-    out.open = more;
-    out.farewell = rq->fx.keepConnection && dispatch_draining(rq->gw->dispatch);
-    while ((n = record_reply_next(&out, iov)) > 0) {
-        dispatch_deadline(rq->gw->dispatch, rq->conn, clock_ms() + rq->gw->cfg->write_timeout_ms);
-        if (!record_send(rq->conn->fd, iov, n))
-            return false;
-        rq->log.bytes_out = before + all - out.left[0] - out.left[1];
-    }
-    dispatch_deadline(rq->gw->dispatch, rq->conn, 0);
-    return true;
-}
-
-/* A body in a file, batch by batch, so that a large one costs no more memory than a small one. A file that has become
- * shorter ends the connection: the client shall not take the piece for the whole. */
-static bool send_file(struct request *rq, const struct reply *a, struct iovec head)
-{
-    size_t left = a->body_n, room = left < FILE_AT_ONCE ? left : FILE_AT_ONCE;
-    uint8_t *p = malloc(room + 1);
-    int64_t at = a->file_at;
-    bool ok = p != NULL;
-    do {
-        size_t n = left < room ? left : room;
-        ok = ok && pread(a->file, p, n, at) == (ssize_t)n;
-        left -= n;
-        at += (int64_t)n;
-        ok = ok && send_records(rq, head, (struct iovec){ p, n }, left > 0);
-        head.iov_len = 0;
-    } while (ok && left > 0);
-    free(p);
-    return ok;
-}
-
-enum sent serving_send(struct serving *s)
-{
-    struct request *rq = &s->rq;
-    int n;
-    do {
-        if (!record_push(rq->conn->fd, &s->rest))
-            return errno == EAGAIN ? SENT_PART : SENT_FAILED;
-        rq->log.bytes_out = s->all - s->out.left[0] - s->out.left[1];
-        n = record_reply_next(&s->out, s->iov);
-        s->rest = (struct msghdr){ .msg_iov = s->iov, .msg_iovlen = (size_t)n };
-        dispatch_deadline(rq->gw->dispatch, rq->conn, n > 0 ? clock_ms() + rq->gw->cfg->write_timeout_ms : 0);
-    } while (n > 0);
-    return SENT_ALL;
-}
-
-/* For as long as the reader keeps up. SENT_PART: it does not, and somebody else can wait for it. */
-static enum sent send_patiently(struct serving *s)
-{
-    bool alone = !s->rq.gw->leftovers;
-    int64_t until = clock_ms() + PATIENCE_MS;
-    enum sent sent;
-    while ((sent = serving_send(s)) == SENT_PART) {
-        int64_t left = until - clock_ms();
-        struct pollfd f = { .fd = s->rq.conn->fd, .events = POLLOUT };
-        if (!alone && left <= 0)
-            break;
-        poll(&f, 1, alone ? -1 : (int)left); /* a deadline ends it: the dispatcher shuts the socket */
-    }
-    return sent;
-}
-
-static enum sent send_reply(struct serving *s)
-{
-    struct request *rq = &s->rq;
-    struct reply *a = &s->a;
-    struct iovec head = { s->head, reply_render(a, rq->id, s->head) };
-    struct iovec body = { a->body, rq->head ? 0 : a->body_n };
-    if (a->from_file && !rq->head)
-        return send_file(rq, a, head) ? SENT_ALL : SENT_FAILED;
-    s->all = head.iov_len + body.iov_len;
-    record_reply_init(&s->out, (uint16_t)rq->fx.requestId, head, body);
-    s->out.farewell = rq->fx.keepConnection && dispatch_draining(rq->gw->dispatch);
-    return send_patiently(s);
-}
-
 bool request_hold(struct request *rq, size_t n, struct reply *a)
 {
     if (n <= SENT_AT_ONCE || rq->head ||
         rq->gw->cfg->shared) /* one request a process: nobody else waits for the thread */
         return true;
     rq->write_share = dispatch_write_begin(rq->gw->dispatch);
-    if (rq->write_share)
+    if (rq->write_share || rq->gw->leftovers)
         return true;
     if (!request_admit(rq, LANE_INTERACTIVE, 0, a))
         return false;
@@ -233,8 +143,9 @@ bool request_hold(struct request *rq, size_t n, struct reply *a)
 }
 
 /* Whoever has an answer may ask again at once, and must not meet the place that this request still holds; nor should a
- * slow reader hold it. A large answer may block its thread, though, and those who block outside of the queue need
- * threads beside the queue's: where their share is taken, the place is kept. */
+ * slow reader hold it. A large answer may block its thread, though, for a moment, or for long where there are no
+ * leftovers; and those who block outside of the queue need threads beside the queue's. Where their share is taken, the
+ * answer is left to leftovers.c at once, or else the place is kept. */
 static void leave_early(struct request *rq, const struct reply *a)
 {
     if (a->body_n <= SENT_AT_ONCE) {
@@ -244,7 +155,7 @@ static void leave_early(struct request *rq, const struct reply *a)
     }
     if (!rq->write_share)
         rq->write_share = dispatch_write_begin(rq->gw->dispatch);
-    if (rq->write_share)
+    if (rq->write_share || rq->gw->leftovers)
         pool_vacate(&rq->ticket);
 }
 
@@ -261,7 +172,7 @@ static enum sent answer(struct serving *s)
         return SENT_FAILED;
     add_server_timing(rq, a);
     leave_early(rq, a);
-    return send_reply(s);
+    return serving_begin(s);
 }
 
 /* Whether libfcgi has read nothing beyond the end of STDIN. Its buffer is private, but a reader that is restarted
@@ -298,6 +209,7 @@ static void give_share_back(struct request *rq)
 static void release(struct serving *s)
 {
     struct request *rq = &s->rq;
+    free(s->piece);
     reply_free(&s->a);
     FCGX_Free(&rq->fx, 0);
     if (s->copy >= 0)

@@ -28,9 +28,11 @@ def test_who_never_reads_does_not_hold_a_place_for_ever(start_pixpool):
         assert wait_until(lambda: served(p), 30)
 
 
-def test_more_who_never_read_than_threads(start_pixpool):
+@pytest.mark.parametrize("cached", [False, True], ids=["results", "cached ones"])
+def test_more_who_never_read_than_threads(start_pixpool, tmp_path, cached):
     """Their answers wait for them, and nobody else does; who takes up reading gets the whole."""
-    p = start_pixpool(workers=1, queue=3, write_timeout="60s", memory_limit="1G")
+    keys = {"cache_dir": tmp_path} if cached else {}
+    p = start_pixpool(workers=1, queue=3, write_timeout="60s", memory_limit="1G", **keys)
     threads = len(os.listdir(f"/proc/{p.gateway()}/task"))
     url = "/img/photo.jpg?w=1000&format=png&effort=0"
     whole = http("GET", p.url + url).body
@@ -39,7 +41,7 @@ def test_more_who_never_read_than_threads(start_pixpool):
         slow = []
         for i in range(threads + 10):
             slow.append(stack.enter_context(Client(str(p.socket))))
-            slow[-1].send(request(f"{url}&v={i}"))
+            slow[-1].send(request(url if cached else f"{url}&v={i}"))
             slow[-1].fill(1)  # the answer has begun
         assert served(p)
         told = lambda: http("GET", f"{p.url}/status.json").json()["queue"]["slow_readers"]
