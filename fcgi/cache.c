@@ -23,6 +23,7 @@ struct cache *cache_create(const struct config *c)
     if (!k)
         return NULL;
     k->cfg = c;
+    k->due = c->cache_layout == LAYOUT_PATH && cache_mark_renew(c);
     int err = cache_keeper_start(k);
     if (!err)
         return k;

@@ -3,7 +3,7 @@
  *     cache.c        finding results                   cache_keep.c    keeping them
  *     cache_files.c  where they lie, writing whole     cache_keeper.c  the thread that sweeps now and then
  *     cache_turn.c   one job for many processes
- *     cache_name.c   names for web servers             cache_named.c   and files under them
+ *     cache_name.c   names for web servers             cache_named.c   and files under them, cache_mark.c
  *     cache_sweep.c  what has to go                    cache_walk.c    all files, for it */
 #ifndef CACHE_H
 #define CACHE_H
@@ -70,7 +70,7 @@ bool cache_named_may(const struct config *c);
 
 enum cache_why {
     CACHE_OLD,   /* not asked for in cache_ttl; or made as long ago, where a web server answers without asking */
-    CACHE_STALE, /* under a name, and its source changed */
+    CACHE_STALE, /* under a name, and its source or the configuration changed */
     CACHE_LARGE, /* asked for longest ago, while all together were too large */
     CACHE_TORN,  /* left behind by a process that died while it wrote */
     CACHE_WHYS

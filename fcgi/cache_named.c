@@ -1,9 +1,7 @@
 /* Images under the names of their URLs, for web servers that answer from them (cache_layout = path). Called by cache.c.
  *
  * Directories are entered one by one and never through a link, so that no name leads out of cache_dir whatever was put
- * there. cache_dir must have been empty when this began, which a mark in our own directory remembers: the sweep removes
- * images below it, and must not be let loose on the originals by a line in a configuration. */
-#include <dirent.h>
+ * there. */
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -14,48 +12,6 @@
 #include "cache_private.h"
 #include "query.h"
 #include "source.h"
-
-#define MARK "named"
-
-/* Nothing but hidden names, such as a .htaccess. */
-static bool looks_empty(const char *dir)
-{
-    DIR *d = opendir(dir);
-    struct dirent *e;
-    bool empty = d != NULL;
-    while (d && empty && (e = readdir(d)))
-        empty = e->d_name[0] == '.';
-    if (d)
-        closedir(d);
-    return empty;
-}
-
-bool cache_named_ours(const struct config *c)
-{
-    char path[CACHE_PATH];
-    cache_path(c, MARK, path);
-    return access(path, F_OK) == 0;
-}
-
-bool cache_named_may(const struct config *c)
-{
-    return cache_named_ours(c) || looks_empty(c->cache_dir);
-}
-
-static int claim(const struct config *c)
-{
-    char path[CACHE_PATH];
-    if (cache_named_ours(c))
-        return 0;
-    if (!looks_empty(c->cache_dir))
-        return cache_named_ours(c) ? 0 : ENOTEMPTY; /* another process was faster */
-    cache_path(c, MARK, path);
-    int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
-    if (fd < 0)
-        return errno;
-    close(fd);
-    return 0;
-}
 
 /* Readable for the web server, whatever the umask. */
 static int enter(int at, const char *part, bool make)
@@ -101,7 +57,7 @@ int cache_named_open(const struct config *c, const char *name)
 int cache_named_publish(const struct config *c, const char *tmp, const char *name)
 {
     const char *last;
-    int err = claim(c);
+    int err = cache_mark_claim(c);
     for (int tries = 0; !err && tries < 2; tries++) { /* a sweep may have removed the directory as an empty one */
         int dir = open_directory(c, name, true, &last);
         if (dir < 0) {

@@ -68,10 +68,14 @@ int64_t cache_grow(const struct config *c, int64_t n);
 int64_t cache_grown(const struct config *c); /* the same, without writing */
 int64_t cache_disk_bytes(int64_t size);      /* what a file of this size takes */
 
+/* cache_mark.c: what cache_dir has to do with us, where images have names. */
+bool cache_named_ours(const struct config *c); /* all that lies below it was put there by us */
+int cache_mark_claim(const struct config *c);  /* before the first image. 0, or an errno: ENOTEMPTY, it is not ours */
+bool cache_mark_renew(const struct config *c); /* true: this configuration makes other images than the last one */
+int64_t cache_mark_since_s(const struct config *c); /* what was made before may be as the last one would have it */
+
 /* cache_named.c: images under names. */
 
-/* Whether what lies below cache_dir was put there by us; whether we may begin to. */
-bool cache_named_ours(const struct config *c);
 int cache_named_open(const struct config *c, const char *name); /* a descriptor, or -1 */
 /* As cache_publish. */
 int cache_named_publish(const struct config *c, const char *tmp, const char *name);

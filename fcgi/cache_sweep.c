@@ -23,6 +23,7 @@ struct sweep {
     int64_t now_s, most; /* bytes that may stay */
     int64_t early_s;     /* before its time, where nobody looks again in time */
     bool sources;        /* are where they can be looked at */
+    int64_t since_s;     /* named ones that are older were made by other rules */
     bool second;
     int64_t bytes[CLASSES]; /* by age */
     int cut;                /* class in which the last of what has to go lies; all above go too */
@@ -63,7 +64,9 @@ static bool outdated(const struct sweep *s, const struct cache_file *f, enum cac
     if (unused_s >= s->c->cache_ttl_s - (f->kind == CACHE_NAMED ? s->early_s : 0))
         return true;
     *why = CACHE_STALE;
-    return f->kind == CACHE_NAMED && s->sources && cache_named_stale(s->c, f->name, f->st->st_mtim);
+    if (f->kind != CACHE_NAMED)
+        return false;
+    return f->st->st_mtim.tv_sec < s->since_s || (s->sources && cache_named_stale(s->c, f->name, f->st->st_mtim));
 }
 
 static int64_t last_use_s(const struct cache_file *f)
@@ -175,6 +178,7 @@ int cache_sweep(const struct config *c, const atomic_bool *stop, struct cache_sw
                              .now_s = time(NULL),
                              .most = c->cache_size / 8 * 7,
                              .early_s = stop ? early_s(c) : 0,
+                             .since_s = cache_mark_since_s(c),
                              .sources = *c->image_root && access(c->image_root, R_OK | X_OK) == 0 };
         forget_growth(c);
         err = cache_walk(c, stop, judge, s);

@@ -403,6 +403,8 @@ def test_a_directory_that_is_not_there_is_said_once(cached, tmp_path):
     for i in range(4):
         assert http("GET", f"{p.url}/img/photo.jpg?w={50 + i}").status == 200
     assert p.log().count("event=cache ") == 1 and "ENOENT" in p.log()
+    check = subprocess.run([BUILD / "pixpool", "check", f"--cache_dir={tmp_path}/none"], capture_output=True, text=True)
+    assert f"PROBLEM  cache_dir {tmp_path}/none: No such file or directory: make the directory" in check.stdout
     (tmp_path / "none").mkdir()  # mounted at last
     assert [http("GET", f"{p.url}/img/photo.jpg?w=50").headers["X-Cache"] for _ in range(2)] == ["miss", "hit"]
     assert p.log().count("kept again") == 1

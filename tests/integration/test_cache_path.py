@@ -207,3 +207,18 @@ def test_a_running_one_notices_a_changed_source(named):
     get(p, "w=60/photo.jpg")
     os.utime(p.root / "photo.jpg", (time.time() + 1,) * 2)
     assert wait_until(lambda: names(p) == [], 6)
+
+
+def test_names_that_another_configuration_made_go(named):
+    """A web server would go on with them, however long the source stays what it is."""
+    p = named(**{"preset.thumb": "w=60", "grace": "0"})
+    assert get(p, "preset=thumb/photo.jpg").status == get(p, "w=61/photo.jpg").status == 200
+    p.stop()
+    q = named(**{"image_root": p.root, "preset.thumb": "w=60", "grace": "0"})
+    assert sweep(q, *roots(q), "--grace=0").startswith("removed 0 old, 0 stale") and len(names(q)) == 2
+    time.sleep(1.1)  # times of files are compared in seconds
+    r = named(**{"image_root": p.root, "preset.thumb": "w=70", "grace": "0"})
+    assert wait_until(lambda: names(r) == [], 5)
+    time.sleep(1.1)
+    assert image(get(r, "preset=thumb/photo.jpg")).size == (70, 47)
+    assert sweep(r, *roots(r), "--grace=0").startswith("removed 0 old, 0 stale") and len(names(r)) == 1
