@@ -122,3 +122,17 @@ def test_slow_uploads_leave_a_way_through(start_pixpool):
 
         assert wait_until(refused, 20), "all places for uploads are taken"
         assert [http("GET", f"{p.url}/img/photo.jpg?w={20 + i}").status for i in range(40)] == [200] * 40
+
+
+@pytest.mark.parametrize("pause", [0, 0.5], ids=["at once", "late"])
+def test_a_peer_that_looks_only_when_it_has_sent_all_finds_its_answer(stuck, pause):
+    """As Caddy does: it takes a pipe that breaks meanwhile for a failure, and its client gets a 502."""
+    body = bytes(10 << 20)
+    with Client(str(stuck.socket)) as c:
+        c.send(header(parameters("/api/images/process?w=10", "POST", len(body))))
+        time.sleep(pause)
+        for at in range(0, len(body), 65535):
+            c.send(record(STDIN, body[at : at + 65535]))
+        c.send(record(STDIN))
+        answer = c.read_response()
+    assert answer.status == 503 and int(answer.headers["retry-after"]) >= 1

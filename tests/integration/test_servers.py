@@ -238,6 +238,11 @@ def workers(server):
     return [pid for pid in session_processes(server.pid) if command_line(pid).startswith("pixpool: worker")]
 
 
+def metrics(server):
+    with Client(server.socket) as c:
+        return dict(line.rsplit(" ", 1) for line in c.ask("/metrics").body.decode().splitlines() if line[0] != "#")
+
+
 def kill_workers(server):
     for pid in workers(server):
         try:
@@ -297,12 +302,22 @@ def test_results_of_a_batch_come_one_by_one(server):
     assert lines == {"a.jpg": 415, "b.jpg": 500}
 
 
+def test_a_batch_of_any_size_is_worked_on_while_it_arrives(server, large):
+    """More than the largest upload; and the first results are made before the last file is sent."""
+    if server.front == "fcgid":
+        return  # takes the whole of a request first, and none beyond FcgidMaxRequestLen
+    body, kind = multipart([("file", large, f"{i}.png", "image/png") for i in range(7)])
+    assert len(body) > 64 << 20
+    made = 'pixpool_stage_duration_seconds_count{stage="encode"}'
+    before, half = metrics(server).get(made), len(body) // 2
+    s = begin(server, "POST", "/api/images/batch?w=30", body[:half], len(body), Content_Type=kind,
+              Accept="application/x-ndjson")
+    assert wait_until(lambda: metrics(server).get(made) != before, 20)
+    s.sendall(body[half:])
+    assert b'{"manifest":{"total":7,"done":7,"failed":0}}' in rest(s)
+
+
 # Clients that leave.
-
-
-def metrics(server):
-    with Client(server.socket) as c:
-        return dict(line.rsplit(" ", 1) for line in c.ask("/metrics").body.decode().splitlines() if line[0] != "#")
 
 
 def threads(server):
