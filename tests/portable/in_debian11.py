@@ -9,6 +9,7 @@ import os
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import time
 import zipfile
@@ -18,7 +19,7 @@ import pytest
 from PIL import Image
 
 from client import fcgi_status
-from conftest import Server, wait_until
+from conftest import Server, kill_session, wait_until
 from fcgi_client import Client, request
 from samples import scene
 
@@ -149,3 +150,38 @@ def worker_of(pid, session):
                 Path(f"/proc/{pid}/cmdline").read_bytes().startswith(b"pixpool: worker"))
     except OSError:
         return False
+
+
+def test_below_a_web_root():
+    """The program and lib/ beside pixpool.fcgi, as mod_fcgid starts it: descriptor 0 listens. The result lies where Apache
+    looks for it next time."""
+    web = at(FOLDER.parent / "htdocs")
+    shutil.copytree(at(FOLDER) / "shared-hosting", web)
+    shutil.copy(at(FOLDER) / "pixpool", web)
+    shutil.copytree(at(FOLDER) / "lib", web / "lib")
+    for name in ("photos", "cache"):
+        (web / name).mkdir()
+    shutil.copy(at(FOLDER) / "photo.jpg", web / "photos")
+    os.utime(web / "photos/photo.jpg", (1e9, 1e9))  # one that may still be being written is not kept
+    (web / "pixpool.fcgi").chmod(0o755)
+    for path in (web, web / "cache"):
+        os.chown(path, 65534, 65534)
+    with socket.socket(socket.AF_UNIX) as listening, open(web / "log", "wb") as log:
+        listening.bind(str(web / "s"))
+        listening.listen(8)
+        p = subprocess.Popen([*ENTER, "setpriv", "--reuid=65534", "--regid=65534", "--clear-groups",
+                              FOLDER.parent / "htdocs/pixpool.fcgi"], stdin=listening, stdout=log, stderr=log,
+                             start_new_session=True)
+    try:
+        with Client(web / "s", timeout=30) as c:
+            c.send(request("/photos/w=90/photo.jpg"))
+            answer = c.read_response()
+        assert answer.status == 200, (answer, (web / "log").read_text())
+        assert Image.open(io.BytesIO(answer.body)).size == (90, 60)
+        assert wait_until(lambda: (web / "cache/w=90/photo.jpg").exists(), 10), (web / "log").read_text()
+        assert (web / "cache/w=90/photo.jpg").read_bytes() == answer.body
+        p.send_signal(signal.SIGTERM)
+        assert p.wait(20) == 0
+    finally:
+        kill_session(p.pid)
+        p.wait()
