@@ -240,13 +240,14 @@ static const char *fork_worker(struct generation *g, int k, const int pair[2], i
         return "fork";
     l->pid = pid;
     l->born_ms = clock_ms();
-    forget_wish(g); /* it has what it shall hold */
     int pidfd = pidfd_open(pid, 0);
     if (pidfd < 0)
         return "pidfd";
     struct ipc_born b = { .index = k + 1, .pid = pid };
     bool told = ipc_send_born(g->to_gateway, &b, pair[0], pidfd, memfd);
     close(pidfd);
+    if (told)
+        forget_wish(g); /* it has what it shall hold; else it ends, and another one is tried */
     return told ? NULL : "telling the gateway";
 }
 
