@@ -187,10 +187,11 @@ static enum ic_code alloc_strips(struct jpeg_source *s, struct ic_error *e)
 }
 
 /* Several scans are read to the end at the start: a missing end may be a missing scan. In a single one only data that
- * a block wanted counts, so that a file which lacks nothing but its EOI is whole. */
+ * a block wanted counts, so that a file which lacks nothing but its EOI is whole, and one that has it too early is not.
+ */
 static void note_end(struct jpeg_source *s)
 {
-    if (s->ended && (s->trap.starved || s->many_scans))
+    if (s->trap.starved || (s->ended && s->many_scans))
         s->base.truncated = true;
 }
 

@@ -344,6 +344,22 @@ START_TEST(truncated_files_give_what_they_have)
 }
 END_TEST
 
+/* An end that comes too early is one, too: as where a proxy cut a file and mended it. */
+START_TEST(an_early_end_is_told)
+{
+    struct jpeg_spec s = spec_420(200, 400);
+    struct blob b = make_jpeg(&s), less = { 0 };
+
+    blob_add(&less, b.p, b.n / 2 + 200);
+    blob_add(&less, "\xff\xd9", 2);
+    struct pulled got = pull(blob_bytes(less), 8);
+    ck_assert(got.code == IC_OK && got.truncated);
+    pulled_free(&got);
+    free(b.p);
+    free(less.p);
+}
+END_TEST
+
 static size_t find_marker(struct blob b, uint8_t marker)
 {
     for (size_t i = 0; i + 1 < b.n; i++)
@@ -445,6 +461,7 @@ int main(void)
     tcase_add_test(t, cmyk_is_normalised);
     tcase_add_test(t, ycck_is_rgb_like);
     tcase_add_test(t, truncated_files_give_what_they_have);
+    tcase_add_test(t, an_early_end_is_told);
     tcase_add_test(t, headers_must_agree);
     tcase_add_test(t, two_frame_headers_are_corrupt);
     tcase_add_test(t, scans_are_limited);
