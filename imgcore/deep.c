@@ -85,8 +85,8 @@ static enum ic_code deep_open_colour(struct deep *d, struct ic_engine *g, const 
 static enum ic_code deep_open_scale(struct deep *d, struct ic_error *e)
 {
     const struct ic_plan *p = d->p;
-    struct ic_axis x = { p->source.width, p->scaled_w, p->crop.x0, p->crop.x1, p->kernel };
-    struct ic_axis y = { p->source.height, p->scaled_h, p->crop.y0, p->crop.y1, p->kernel };
+    struct ic_axis x = { p->source.width, p->scaled_w, p->crop.x0, p->crop.x1, p->kernel, 0 };
+    struct ic_axis y = { p->source.height, p->scaled_h, p->crop.y0, p->crop.y1, p->kernel, 0 };
     enum ic_code rc = deep_scale_open(&d->scale, d->mem, &x, &y, d->colour.from, e);
 
     /* Copied pixels keep their colour under low alpha. */

@@ -268,8 +268,8 @@ static struct ic_plan linear_outer_plan(const struct ic_plan *p)
 static enum ic_code linear_weights(struct ic_linear *l, struct ic_engine *g, const struct ic_plan *p)
 {
     const struct ic_plan *in = &l->inner_plan;
-    struct ic_axis x = { in->width, p->scaled_w, p->crop.x0 - in->crop.x0, p->crop.x1 - in->crop.x0, p->kernel };
-    struct ic_axis y = { in->height, p->scaled_h, p->crop.y0 - in->crop.y0, p->crop.y1 - in->crop.y0, p->kernel };
+    struct ic_axis x = { in->width, p->scaled_w, p->crop.x0 - in->crop.x0, p->crop.x1 - in->crop.x0, p->kernel, 0 };
+    struct ic_axis y = { in->height, p->scaled_h, p->crop.y0 - in->crop.y0, p->crop.y1 - in->crop.y0, p->kernel, 0 };
 
     l->h = ic_weights_get(&g->weights, &x);
     l->v = ic_weights_get(&g->weights, &y);

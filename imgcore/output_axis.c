@@ -27,7 +27,7 @@ struct span {
 
 /* Subsampled planes are anchored where the finished image begins. An odd size leaves half a sample beyond its end,
  * which is before our beginning where the turn mirrors. */
-static struct ic_axis axis_make(const struct span *s, uint32_t src_n, int kernel)
+static struct ic_axis axis_make(const struct span *s, uint32_t src_n, double filled, int kernel)
 {
     uint32_t n = (s->size + s->factor - 1) / s->factor;
     double covered = (double)n * s->factor, from = s->mirrored ? s->size - covered : 0.0;
@@ -37,7 +37,8 @@ static struct ic_axis axis_make(const struct span *s, uint32_t src_n, int kernel
                              .dst_n = n,
                              .x0 = (s->c0 + from * step) * s->unit,
                              .x1 = (s->c0 + (from + covered) * step) * s->unit,
-                             .kernel = kernel };
+                             .kernel = kernel,
+                             .span = filled };
 }
 
 struct ic_axis ic_output_axis_x(const struct ic_output *o, int plane)
@@ -52,7 +53,7 @@ struct ic_axis ic_output_axis_x(const struct ic_output *o, int plane)
                       .c1 = p->crop.x1,
                       .unit = from->span_w / p->source.width };
 
-    return axis_make(&s, from->width, p->kernel);
+    return axis_make(&s, from->width, from->span_w, p->kernel);
 }
 
 struct ic_axis ic_output_axis_y(const struct ic_output *o, int plane)
@@ -67,5 +68,5 @@ struct ic_axis ic_output_axis_y(const struct ic_output *o, int plane)
                       .c1 = p->crop.y1,
                       .unit = from->span_h / p->source.height };
 
-    return axis_make(&s, from->height, p->kernel);
+    return axis_make(&s, from->height, from->span_h, p->kernel);
 }

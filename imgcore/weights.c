@@ -107,6 +107,14 @@ static void weights_nearest(const struct ic_axis *a, double centre, struct ic_wi
     win->w[0] = 1.0;
 }
 
+/* A sample that the image fills in part counts so much less: halved and decoded at 1/8, the rest of it is a copy. */
+static double weights_cover(const struct ic_axis *a, int64_t k)
+{
+    double filled = a->span - (double)k;
+
+    return a->span <= 0.0 || filled >= 1.0 ? 1.0 : filled <= 0.0 ? 0.0 : filled;
+}
+
 /* Samples whose centre is nearer than the support; the support grows with the shrink. */
 static void weights_filtered(const struct ic_axis *a, double centre, double shrink, struct ic_window *win)
 {
@@ -119,6 +127,8 @@ static void weights_filtered(const struct ic_axis *a, double centre, double shri
         double x = fabs((double)k + 0.5 - centre) / shrink;
         double w = x < filters[a->kernel].support ? filters[a->kernel].fn(x) : 0.0;
 
+        if (k + 1 == a->src_n)
+            w *= weights_cover(a, k);
         win->w[k - win->lo] = w;
         sum += w;
     }
@@ -378,7 +388,8 @@ static struct ic_weights *weights_make(struct ic_mem *m, const struct ic_axis *a
 
 static bool weights_same(const struct ic_axis *a, const struct ic_axis *b)
 {
-    return a->src_n == b->src_n && a->dst_n == b->dst_n && a->x0 == b->x0 && a->x1 == b->x1 && a->kernel == b->kernel;
+    return a->src_n == b->src_n && a->dst_n == b->dst_n && a->x0 == b->x0 && a->x1 == b->x1 && a->kernel == b->kernel &&
+           a->span == b->span;
 }
 
 const struct ic_weights *ic_weights_get(struct ic_weights_cache *c, const struct ic_axis *axis)

@@ -11,6 +11,7 @@ struct ic_axis {
     uint32_t src_n, dst_n; /* samples, >= 1 */
     double x0, x1;         /* in source samples: sample k covers [k, k + 1); x0 < x1 */
     int kernel;            /* enum ic_kernel */
+    double span;           /* samples that the image fills, the last one perhaps in part; 0: all */
 };
 
 /* What one output is made of, exactly: source samples [lo, hi), whose weights sum to 1. */

@@ -55,8 +55,8 @@ static double resize(const struct ic_kernels *k, const struct task *t, struct ic
 {
     static uint8_t rows[4][4096];
     uint8_t *const out[4] = { rows[0], rows[1], rows[2], rows[3] };
-    struct ic_axis x = { t->src_w, t->dst_w, 0, t->src_w, IC_KERNEL_LANCZOS3 };
-    struct ic_axis y = { t->src_h, t->dst_h, 0, t->src_h, IC_KERNEL_LANCZOS3 };
+    struct ic_axis x = { t->src_w, t->dst_w, 0, t->src_w, IC_KERNEL_LANCZOS3, 0 };
+    struct ic_axis y = { t->src_h, t->dst_h, 0, t->src_h, IC_KERNEL_LANCZOS3, 0 };
     const struct ic_weights *h = ic_weights_get(c, &x), *v = ic_weights_get(c, &y);
     struct ic_scale s = { 0 };
     double from = cpu_ms();
@@ -188,7 +188,7 @@ static const struct {
 
 static const struct ic_taps *taps(struct ic_weights_cache *c, uint32_t src_n)
 {
-    const struct ic_weights *w = ic_weights_get(c, &(struct ic_axis){ src_n, N, 0, src_n, IC_KERNEL_LANCZOS3 });
+    const struct ic_weights *w = ic_weights_get(c, &(struct ic_axis){ src_n, N, 0, src_n, IC_KERNEL_LANCZOS3, 0 });
     check(w, "no memory");
     return &w->taps;
 }

@@ -68,7 +68,7 @@ static void pull(struct ic_scale *s, struct picture *out)
 
 static struct picture scale(const struct picture *in, const struct job *j)
 {
-    struct ic_axis x = { in->w, j->w, j->x0, j->x1, j->kernel }, y = { in->h, j->h, j->y0, j->y1, j->kernel };
+    struct ic_axis x = { in->w, j->w, j->x0, j->x1, j->kernel, 0 }, y = { in->h, j->h, j->y0, j->y1, j->kernel, 0 };
     struct picture out = picture_make(j->w, j->h, in->channels);
     struct ic_scale s;
     const struct ic_weights *h = ic_weights_get(&cache, &x), *v = ic_weights_get(&cache, &y);
@@ -173,7 +173,7 @@ START_TEST(equals_the_definition)
     for (uint32_t height = 1; height < 130; height += 3) {
         struct job j = { .w = 1 + height / 2, .h = height, .x0 = 2.5, .x1 = 88, .y0 = 1.25, .y1 = 60, .kernel = _i };
         struct picture out = scale(&in, &j);
-        struct ic_axis x = { in.w, j.w, j.x0, j.x1, _i }, y = { in.h, j.h, j.y0, j.y1, _i };
+        struct ic_axis x = { in.w, j.w, j.x0, j.x1, _i, 0 }, y = { in.h, j.h, j.y0, j.y1, _i, 0 };
         const struct ic_weights *h = ic_weights_get(&cache, &x), *v = ic_weights_get(&cache, &y);
         for (uint32_t i = 0; i < out.w * out.h; i++)
             ck_assert_int_eq(out.p[i], sample(&in, h, v, i % out.w, i / out.w));
@@ -261,7 +261,7 @@ END_TEST
 
 START_TEST(budget_holds)
 {
-    struct ic_axis x = { 900, 100, 0, 900, 0 }, y = { 600, 60, 0, 600, 0 };
+    struct ic_axis x = { 900, 100, 0, 900, 0, 0 }, y = { 600, 60, 0, 600, 0, 0 };
     const struct ic_weights *h = ic_weights_get(&cache, &x), *v = ic_weights_get(&cache, &y);
     size_t before = mem.used;
     enum ic_code rc = IC_E_MEMORY;

@@ -82,10 +82,12 @@ static double centre_of(const struct ic_weights *w, uint32_t i)
 }
 
 static const struct ic_axis axes[] = {
-    { 1, 1, 0, 1, 0 },        { 1, 50, 0, 1, 0 },      { 50, 1, 0, 50, 0 },         { 1363, 800, 0, 1362.5, 0 },
-    { 100, 37, 3.25, 80, 0 }, { 37, 100, 0.5, 36, 0 }, { 5, 3, -1, 5, 0 },          { 5, 3, 0, 6, 0 },
-    { 2, 7, -0.5, 2, 0 },     { 640, 641, 0, 640, 0 }, { 4288, 16, 0, 4288, 0 },    { 10, 10, 0, 10, 0 },
-    { 10, 4, 3, 7, 0 },       { 9, 9, 0.25, 9.25, 0 }, { 3000, 20, 1000, 1020, 0 }, { 20, 16384, 0, 20, 0 },
+    { 1, 1, 0, 1, 0, 0 },           { 1, 50, 0, 1, 0, 0 },       { 50, 1, 0, 50, 0, 0 },
+    { 1363, 800, 0, 1362.5, 0, 0 }, { 100, 37, 3.25, 80, 0, 0 }, { 37, 100, 0.5, 36, 0, 0 },
+    { 5, 3, -1, 5, 0, 0 },          { 5, 3, 0, 6, 0, 0 },        { 2, 7, -0.5, 2, 0, 0 },
+    { 640, 641, 0, 640, 0, 0 },     { 4288, 16, 0, 4288, 0, 0 }, { 10, 10, 0, 10, 0, 0 },
+    { 10, 4, 3, 7, 0, 0 },          { 9, 9, 0.25, 9.25, 0, 0 },  { 3000, 20, 1000, 1020, 0, 0 },
+    { 20, 16384, 0, 20, 0, 0 },
 };
 
 #define AXES ((int)(sizeof axes / sizeof *axes))
@@ -104,7 +106,7 @@ START_TEST(random_axes_are_sound)
 {
     srand(7);
     for (int i = 0; i < 300; i++) {
-        struct ic_axis a = { (uint32_t)(1 + rand() % 500), (uint32_t)(1 + rand() % 300), 0, 0, rand() % KERNELS };
+        struct ic_axis a = { (uint32_t)(1 + rand() % 500), (uint32_t)(1 + rand() % 300), 0, 0, rand() % KERNELS, 0 };
         a.x0 = (rand() % 1000 - 100) / 1000.0 * a.src_n;
         a.x1 = a.x0 + (1 + rand() % 1500) / 1000.0 * a.src_n;
         check_table(weights(a));
@@ -156,7 +158,7 @@ static void check_weight(const struct ic_weights *w, uint32_t i, uint32_t k, dou
 START_TEST(filters_are_the_textbook_ones)
 {
     static const struct ic_axis some[] = {
-        { 60, 23, 0.3, 59.1, 0 }, { 20, 51, 0, 20, 0 }, { 40, 9, -1.5, 41, 0 }, { 33, 33, 0.5, 33.5, 0 }
+        { 60, 23, 0.3, 59.1, 0, 0 }, { 20, 51, 0, 20, 0, 0 }, { 40, 9, -1.5, 41, 0, 0 }, { 33, 33, 0.5, 33.5, 0, 0 }
     };
     for (size_t n = 0; n < sizeof some / sizeof *some; n++) {
         struct ic_axis a = some[n];
@@ -173,7 +175,7 @@ END_TEST
 /* Away from the edges a window is centred where its output lies: half a sample of the source would show. */
 START_TEST(spans_are_real_valued)
 {
-    const struct ic_weights *w = weights((struct ic_axis){ 1363, 400, 0, 1362.5, IC_KERNEL_LANCZOS3 });
+    const struct ic_weights *w = weights((struct ic_axis){ 1363, 400, 0, 1362.5, IC_KERNEL_LANCZOS3, 0 });
     for (uint32_t i = 4; i + 4 < 400; i++)
         ck_assert_double_eq_tol(centre_of(w, i), (i + 0.5) * 1362.5 / 400, 2e-3);
 }
@@ -181,19 +183,19 @@ END_TEST
 
 START_TEST(aligned_is_a_copy_for_every_filter)
 {
-    const struct ic_weights *w = weights((struct ic_axis){ 100, 40, 7, 47, _i });
+    const struct ic_weights *w = weights((struct ic_axis){ 100, 40, 7, 47, _i, 0 });
     ck_assert(w->copy);
     ck_assert_uint_eq(w->lo, 7);
     ck_assert_uint_eq(w->hi, 47);
-    ck_assert(!weights((struct ic_axis){ 100, 40, 7, 48, _i })->copy);
+    ck_assert(!weights((struct ic_axis){ 100, 40, 7, 48, _i, 0 })->copy);
     if (_i != IC_KERNEL_NEAREST && _i != IC_KERNEL_BOX)
-        ck_assert(!weights((struct ic_axis){ 100, 40, 7.25, 47.25, _i })->copy);
+        ck_assert(!weights((struct ic_axis){ 100, 40, 7.25, 47.25, _i, 0 })->copy);
 }
 END_TEST
 
 START_TEST(cache_returns_and_trims)
 {
-    struct ic_axis a = { 100, 40, 0, 100, 0 }, b = { 100, 41, 0, 100, 0 };
+    struct ic_axis a = { 100, 40, 0, 100, 0, 0 }, b = { 100, 41, 0, 100, 0, 0 };
     const struct ic_weights *wa = weights(a), *wb = weights(b);
     ck_assert_ptr_eq(weights(a), wa);
     ck_assert_ptr_eq(weights(b), wb);
@@ -208,7 +210,7 @@ END_TEST
 
 START_TEST(budget_holds)
 {
-    struct ic_axis a = { 5000, 1000, 0, 5000, 0 };
+    struct ic_axis a = { 5000, 1000, 0, 5000, 0, 0 };
     size_t need;
     weights(a);
     need = mem.peak;
@@ -219,6 +221,19 @@ START_TEST(budget_holds)
     }
     mem.limit = need;
     weights(a);
+}
+END_TEST
+
+/* 12.5 samples make one: what the last is padded with counts no more than it would in full resolution. */
+START_TEST(a_sample_in_part_counts_in_part)
+{
+    const struct ic_weights *whole = weights((struct ic_axis){ 13, 1, 0, 12.5, IC_KERNEL_LANCZOS3, 0 });
+    const struct ic_weights *cut = weights((struct ic_axis){ 13, 1, 0, 12.5, IC_KERNEL_LANCZOS3, 12.5 });
+
+    ck_assert(whole->len[0] == 13 && cut->len[0] == 13);
+    ck_assert_double_eq_tol(cut->taps.w[12] * 2.0 / cut->taps.w[0], whole->taps.w[12] * 1.0 / whole->taps.w[0], 0.02);
+    /* Alone in its window it is all there is. */
+    ck_assert_uint_ge(weights((struct ic_axis){ 13, 25, 0, 12.5, IC_KERNEL_BILINEAR, 12.5 })->len[24], 1);
 }
 END_TEST
 
@@ -233,6 +248,7 @@ int main(void)
     tcase_add_test(t, spans_are_real_valued);
     tcase_add_loop_test(t, aligned_is_a_copy_for_every_filter, 0, KERNELS);
     tcase_add_test(t, cache_returns_and_trims);
+    tcase_add_test(t, a_sample_in_part_counts_in_part);
     tcase_add_test(t, budget_holds);
     suite_add_tcase(s, t);
     SRunner *r = srunner_create(s);
