@@ -57,7 +57,7 @@ def state(server, where):
 
 
 def finished(server, where, word="done"):
-    assert wait_until(lambda: state(server, where)["state"] == word, 20), state(server, where)
+    assert wait_until(lambda: state(server, where)["state"] == word, 60), state(server, where)
     return state(server, where)
 
 
