@@ -4,13 +4,14 @@ when it is no longer true."""
 import io
 import os
 import signal
+import subprocess
 import time
 
 import pytest
 from PIL import Image
 
 from client import http
-from conftest import session_processes, wait_until
+from conftest import BUILD, session_processes, wait_until
 from site_conf import run_shipped
 from test_cache import told
 
@@ -79,7 +80,8 @@ def test_nginx_keeps_negotiated_formats_apart_and_no_errors(cached):
     assert [picture(a)[0] for a in answers] == ["WEBP", "JPEG", "WEBP", "JPEG", "JPEG"]
     assert cache(*answers) == ["MISS", "MISS", "HIT", "HIT", "HIT"]
     assert {a.headers["Vary"] for a in answers} == {"Accept"}
-    assert [(a.status, *cache(a)) for a in (get(p, "none.jpg") for _ in range(3))] == [(404, "MISS")] * 3
+    errors = [get(p, path) for path in ("photo.jpg?w=0", "broken/text.jpg") for _ in range(2)]
+    assert [(a.status, *cache(a)) for a in errors] == [(400, "MISS")] * 2 + [(415, "MISS")] * 2
 
 
 def test_nginx_sends_the_old_one_while_it_asks(cached):
@@ -98,6 +100,33 @@ def test_nginx_sends_the_old_one_while_it_asks(cached):
     stop_pixpool(p)
     time.sleep(2.1)
     assert picture(get(p, "photo.jpg?w=113"))[1] == (113, 90)  # rather than none
+
+
+def test_an_old_one_does_not_outlive_its_source(cached):
+    p = cached(maxage="1s")
+    assert get(p, "photo.jpg?w=115").status == 200
+    (p.root / "photo.jpg").unlink()
+    time.sleep(2.1)
+    assert cache(get(p, "photo.jpg?w=115")) == ["STALE"]
+    assert wait_until(lambda: get(p, "photo.jpg?w=115").status == 404, 5)
+
+
+def test_nor_its_signature(cached, tmp_path):
+    """Nothing that pixpool would refuse comes from the cache."""
+    keys = "--signing_keys=a:" + "k" * 32
+    p = cached(signing_keys=keys[15:], cache_dir=tmp_path, maxage="1s")
+
+    def signed(path):
+        url = subprocess.check_output([BUILD / "pixpool", "sign", keys, f"{p.url}/img/{path}"], text=True)
+        return url.strip().split("/img/")[1]
+
+    end = int(time.time()) + 2
+    urls = [signed(f"photo.jpg?w=116&expires={end}"), signed(f"w=116,exp={end}/photo.jpg")]
+    for url in urls:
+        assert [get(p, url).status for _ in range(2)] == [200] * 2
+        assert get(p, url.replace("116", "117")).status == 403
+    assert wait_until(lambda: time.time() > end + 1, 10)
+    assert [get(p, url).status for url in urls * 2] == [410] * 4
 
 
 def test_both_caches(cached, tmp_path):
