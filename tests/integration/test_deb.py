@@ -201,6 +201,19 @@ def test_an_upgrade_keeps_the_configuration_and_loses_no_request(installed):
 
 
 @as_root
+def test_it_becomes_the_installed_binary_in_place(installed):
+    """pixpool upgrade's signal: the unit's walls leave room for the new program, and systemd sees the same process."""
+    box, _ = installed
+    old = box.run("systemctl", "show", "-P", "MainPID", "pixpool.service").stdout
+    with Stream(box) as stream:
+        box.run("systemctl", "kill", "--signal=USR2", "--kill-whom=main", "pixpool.service")
+        assert wait_until(lambda: "event=upgraded" in box.journal("pixpool.service"), 20, 0.1)
+        assert wait_until(lambda: box.journal("pixpool.service").rstrip().count("event=generation") > 1, 20, 0.1)
+    assert set(stream.answers) == {200}, stream.answers
+    assert box.run("systemctl", "show", "-P", "MainPID", "pixpool.service").stdout == old and active(box) == "active"
+
+
+@as_root
 def test_one_that_dies_is_started_again(installed):
     box, _ = installed
     pid = box.run("systemctl", "show", "-P", "MainPID", "pixpool.service").stdout.strip()
