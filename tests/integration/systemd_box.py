@@ -38,8 +38,9 @@ class Box:
     def __init__(self):
         self.dir = Path(tempfile.mkdtemp(prefix="pixpool-box-"))
         self.out = open(self.dir.with_suffix(".log"), "w+b")
-        self.unshare = subprocess.Popen(["unshare", *NAMESPACES, SCRIPT, self.dir, LOWER], stdin=subprocess.DEVNULL,
-                                        stdout=self.out, stderr=self.out, start_new_session=True)
+        # Should the tests be killed, the kernel kills it, and with it all that is in the box.
+        self.unshare = subprocess.Popen(["setpriv", "--pdeathsig=KILL", "unshare", *NAMESPACES, SCRIPT, self.dir, LOWER],
+                                        stdin=subprocess.DEVNULL, stdout=self.out, stderr=self.out, start_new_session=True)
         assert wait_until(self.booted, 30, 0.1), self.log()
         self.root = Path(f"/proc/{self.pid()}/root")
 
@@ -97,10 +98,9 @@ class Box:
         self.dir.rmdir()
 
     def remove_group(self):
-        """In a namespace of mounts, since where control groups are mounted differs."""
-        group = f"pixpool-box-{self.dir.name}"
-        script = (f'mount -t cgroup2 cgroup2 {self.dir} && cd {self.dir} && [ ! -d {group} ] || '
-                  f'find {group} -depth -type d -exec rmdir {{}} \\;')
+        """Once the last process is out of it. In a namespace of mounts, since where control groups are mounted differs."""
+        group = self.dir / self.dir.name
+        script = f"mount -t cgroup2 cgroup2 {self.dir} && {{ [ ! -e {group} ] || find {group} -depth -type d -delete; }}"
         end = time.monotonic() + 10
         while subprocess.run(["unshare", "--mount", "sh", "-c", script], capture_output=True).returncode:
             assert time.monotonic() < end, f"control group {group} stays"

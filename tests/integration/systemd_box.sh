@@ -20,7 +20,7 @@ mount -t overlay overlay -o "lowerdir=$lower,upperdir=$box/upper,workdir=$box/wo
 
 # A control group of its own, of which the new namespace makes the root.
 mount -t cgroup2 cgroup2 "$box/group"
-group=$box/group/pixpool-box-$(basename "$box")
+group=$box/group/$(basename "$box")
 mkdir -p "$group"
 # shellcheck disable=SC2320  # it is this shell that moves
 echo 0 >"$group/cgroup.procs"
