@@ -232,9 +232,10 @@ test-deb: ## the package's tests in a Debian that has nothing but what it depend
 
 .PHONY: portable test-portable
 portable: ## a folder and a .tar.gz for hosts without our libraries, built in a Debian 11 (as root), in build/portable
-	@tools/deps.sh fresh
+	@tools/deps.sh portable
 	@tools/portable.sh
 test-portable: portable ## what portable made, in a Debian 11 that has nothing
+	@tools/deps.sh fresh
 	@tools/test_portable.sh
 
 .PHONY: clean help

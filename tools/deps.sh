@@ -6,7 +6,8 @@
 #     deps.sh bench   what builds pixpool and its peers in `make bench`
 #     deps.sh dev     the same and what lint, format, the sanitizers and fuzzing need
 #     deps.sh deb     what builds pixpool and its package
-#     deps.sh fresh   what makes a Debian without anything, to try packages in
+#     deps.sh portable    what builds for hosts without our libraries
+#     deps.sh fresh   what makes a Debian without anything, to try packages in, and the tests'
 #     deps.sh qemu    the tests', and what runs and builds for other CPUs
 #     deps.sh libraries    installs nothing: prints the libraries to build with
 set -euo pipefail
@@ -30,6 +31,7 @@ run) wanted=("${build[@]}" "${run[@]}") ;;
 test) wanted=("${build[@]}" "${run[@]}" "${tests[@]}" "${deb[@]}") ;;
 bench) wanted=("${build[@]}" "${bench[@]}") ;;
 deb) wanted=("${build[@]}" "${deb[@]}") ;;
+portable) wanted=("${build[@]}" "${fresh[@]}") ;;
 fresh) wanted=("${build[@]}" "${run[@]}" "${tests[@]}" "${deb[@]}" "${fresh[@]}") ;;
 dev) wanted=("${build[@]}" "${run[@]}" "${tests[@]}" "${dev[@]}") ;;
 qemu) wanted=("${build[@]}" "${run[@]}" "${tests[@]}" "${qemu[@]}") ;;
@@ -38,7 +40,7 @@ libraries)
     exit
     ;;
 *)
-    echo "usage: $0 run|test|bench|deb|fresh|dev|qemu|libraries" >&2
+    echo "usage: $0 run|test|bench|deb|portable|fresh|dev|qemu|libraries" >&2
     exit 2
     ;;
 esac
