@@ -365,7 +365,8 @@ if HOSTS:
                 jobs = ex.map(lambda i: post(roomy, f"renditions?q={60 + i}", photo, ASYNC), range(4))
                 assert [a.status for a in (*gets, *posts, *jobs)] == [200] * 18 + [202] * 4
             assert wait_until(lambda: len(roomy.tries()) == 22, 20)
-            assert {tuple(t) for t in roomy.tries()} == {("200",), ("202",), ("504", "200"), ("504", "202")}
+            tries = {tuple(t) for t in roomy.tries()}
+            assert ("504", "200") in tries and tries <= {("200",), ("202",), ("504", "200"), ("504", "202")}, tries
         finally:
             hosts.power("a", True)
         b = roomy.nodes["b"]
