@@ -76,7 +76,7 @@ void zip_begin(struct zip *z, zip_write *write, void *ctx)
 bool zip_data(struct zip *z, const void *p, size_t n)
 {
     z->at += n;
-    return z->write(z->ctx, p, n);
+    return n == 0 || z->write(z->ctx, p, n);
 }
 
 /* The central directory. */

@@ -127,7 +127,7 @@ START_TEST(a_reader_who_left_is_told_at_once)
     for (int calls = 0; calls < 7; calls++) {
         refuse_after = calls;
         bool all = zip_entry(&z, "a", 3, ABC) && zip_data(&z, "abc", 3) && zip_end(&z);
-        ck_assert_int_eq(all, calls >= 6);
+        ck_assert_int_eq(all, calls >= 5); /* header, name, data, directory, end */
     }
     refuse_after = -1;
     fclose(file);
