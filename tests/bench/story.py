@@ -4,7 +4,7 @@
     a Node service with sharp in worker threads, one for each processor
     pixpool behind nginx, as make run starts it
 
-Every client sends a photograph of 2 megapixels and wants it as 800x600; meanwhile a probe asks for health 20 times a
+Every client sends a photograph of 2 megapixels and wants it as 800x600; meanwhile a probe asks for health 50 times a
 second, and its own waiting for a processor is not counted. A client that is refused waits as it is told and comes again;
 what it waited is part of "until served", which is what the picture shows. Memory is that of all processes, nginx's
 included, shared pages divided. Prints a table, and draws it: into docs/story.svg, unless it is --quick.
@@ -100,7 +100,7 @@ def quantile(values, q):
 
 def scene(port, path, sessions, image, clients):
     out = multiprocessing.Queue()
-    probe = subprocess.Popen([BUILD / "tests/bench/openloop", "--rate", "20", "--seconds", "600",
+    probe = subprocess.Popen([BUILD / "tests/bench/openloop", "--rate", "50", "--seconds", "600",
                               f"http://127.0.0.1:{port}/healthz"], stdout=subprocess.PIPE, text=True)
     load = multiprocessing.Process(target=crowd, args=(port, path, image, clients, out))
     load.start()
