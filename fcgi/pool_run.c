@@ -23,7 +23,7 @@
 
 #define POOL_ALIGN     64u
 #define POOL_DROP_MS   50
-#define POOL_WAITED_MS 20 /* who has not waited is tried, whatever is predicted: the prediction may be wrong */
+#define POOL_WAITED_MS 100 /* who has not waited is tried, whatever is predicted: the prediction may be wrong */
 
 /* What becomes of the worker. */
 enum pool_end {

@@ -320,7 +320,7 @@ START_TEST(waited_too_long_to_be_done_in_time_is_busy)
     b.job.forecast = (struct pool_forecast){ 60000, IC_FORMAT_WEBP, IC_FORMAT_WEBP };
     errand_start(&b);
     wait_waiting(1);
-    usleep(30000); /* who has hardly waited is given the chance */
+    usleep(120000); /* who has hardly waited is given the chance */
     close(client[1]);
     ck_assert_int_eq(errand_join(&a), IC_E_GONE);
     ck_assert_int_eq(errand_join(&b), IC_E_BUSY);
