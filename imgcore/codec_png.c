@@ -1,5 +1,6 @@
-/* PNG, reading: everything becomes 8-bit grey, grey+alpha, RGB or RGBA in one packed plane. codec_png_fast.c reads what
- * is stored like that, and libpng, here, the rest. The writing half is codec_png_sink.c.
+/* PNG, reading: everything becomes 8-bit grey, grey+alpha, RGB or RGBA in one packed plane, except where 16 bits are
+ * asked for and there. codec_png_fast.c reads what is stored like that, and libpng, here, the rest. The writing half is
+ * codec_png_sink.c.
  *
  * Rows stream, unless the file is interlaced: then the whole frame is read first. Colour chunks are skipped unread;
  * pixels are taken as sRGB. */
@@ -175,18 +176,26 @@ static void step_frame(void *arg)
         }
 }
 
+/* The grey of ic_grey_pixels(), of 16 bits. */
+static void grey_deep(uint8_t *px, size_t n, int channels)
+{
+    size_t pixel = (size_t)channels * 2;
+
+    memset(px, 128, n * pixel);
+    for (size_t i = 0; channels % 2 == 0 && i < n; i++)
+        memset(px + (i + 1) * pixel - 2, 255, 2);
+}
+
 /* Rows that a truncated file lacks are grey. */
 static void grey_row(const struct png_source *s, uint32_t y)
 {
     const struct ic_plane *p = &s->base.shape.plane[0];
     uint8_t *row = s->rows + y * s->stride;
-    size_t pixel = (size_t)p->channels << s->deep;
 
-    ic_grey_pixels(row, (size_t)p->width << s->deep, p->channels);
-    for (size_t x = 0; s->deep && x < p->width; x++)
-        memset(row + x * pixel, 128, (size_t)(p->channels % 2 ? p->channels : p->channels - 1) * 2);
-    for (size_t x = 0; s->deep && p->channels % 2 == 0 && x < p->width; x++)
-        memset(row + (x + 1) * pixel - 2, 255, 2);
+    if (s->deep)
+        grey_deep(row, p->width, p->channels);
+    else
+        ic_grey_pixels(row, p->width, p->channels);
 }
 
 static enum ic_code read_rows(struct png_source *s, void (*step)(void *arg), struct ic_error *e)
