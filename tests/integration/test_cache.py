@@ -31,7 +31,7 @@ def cached(start_pixpool, tmp_path):
     def start(**keys):
         dir = tmp_path / "cache"
         dir.mkdir(exist_ok=True)
-        p = start_pixpool(**{"cache_dir": dir, **keys})
+        p = start_pixpool(**{"cache_dir": dir, "deadline": "60s", **keys})
         p.cache = dir
         return p
 
