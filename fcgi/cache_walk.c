@@ -26,13 +26,17 @@ static bool stopped(const struct walk *w)
     return w->stop && *w->stop;
 }
 
-static DIR *open_below(int at, const char *name)
+static DIR *read_from(int fd)
 {
-    int fd = openat(at, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     DIR *d = fd >= 0 ? fdopendir(fd) : NULL;
     if (!d && fd >= 0)
         close(fd);
     return d;
+}
+
+static DIR *open_below(int at, const char *name)
+{
+    return read_from(openat(at, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
 }
 
 /* Regular files of one of our own directories. */
@@ -63,20 +67,24 @@ static void look_at(struct walk *w, int dir, const char *last, size_t n, int dep
         w->judge(w->ctx, &(struct cache_file){ CACHE_NAMED, dir, last, w->name, &st });
 }
 
-static void walk_named(struct walk *w, int at, const char *directory, size_t n, int depth)
+static void walk_names(struct walk *w, DIR *d, size_t n, int depth)
 {
-    DIR *d = open_below(at, directory);
     struct dirent *e;
-    while (d && !stopped(w) && (e = readdir(d))) {
+    while (!stopped(w) && (e = readdir(d))) {
         if (e->d_name[0] != '.')
             look_at(w, dirfd(d), e->d_name, n, depth);
         w->name[n] = '\0';
     }
+    closedir(d);
+}
+
+static void walk_named(struct walk *w, int at, const char *directory, size_t n, int depth)
+{
+    DIR *d = open_below(at, directory);
     if (!d)
         return;
-    closedir(d);
-    if (n > 0)
-        unlinkat(at, directory, AT_REMOVEDIR); /* unless there is something in it */
+    walk_names(w, d, n, depth);
+    unlinkat(at, directory, AT_REMOVEDIR); /* unless there is something in it */
 }
 
 int cache_walk(const struct config *c, const atomic_bool *stop, cache_judge *judge, void *ctx)
@@ -93,7 +101,11 @@ int cache_walk(const struct config *c, const atomic_bool *stop, cache_judge *jud
             walk_own(&w, dirfd(home), e->d_name, CACHE_ENTRY);
     walk_own(&w, dirfd(home), "tmp", CACHE_TEMPORARY);
     closedir(home);
-    if (cache_named_ours(c))
-        walk_named(&w, AT_FDCWD, c->cache_dir, 0, 0);
+    if (!cache_named_ours(c))
+        return 0;
+    DIR *top = read_from(open(c->cache_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC)); /* which may well be a link */
+    if (!top)
+        return errno;
+    walk_names(&w, top, 0, 0);
     return 0;
 }

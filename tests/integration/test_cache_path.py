@@ -186,6 +186,17 @@ def test_names_of_changed_sources_go(named):
     moved.rename(p.root)
 
 
+def test_a_cache_behind_a_link_is_swept_as_well(named, tmp_path):
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "cache").symlink_to("disk")
+    p = named()
+    get(p, "w=60/photo.jpg")
+    assert names(p) == ["w=60/photo.jpg"]
+    use(tmp_path / "disk/w=60/photo.jpg", ago=1e7)
+    assert sweep(p, *roots(p)).startswith("removed 1 old")
+    assert names(p) == [] and (tmp_path / "cache").is_symlink()
+
+
 def test_names_that_are_too_many_go_by_last_use(named):
     p = named()
     for w in range(400, 410):
