@@ -188,10 +188,11 @@ static enum ic_code alloc_strips(struct jpeg_source *s, struct ic_error *e)
 
 /* Several scans are read to the end at the start: a missing end may be a missing scan. In a single one only data that
  * a block wanted counts, so that a file which lacks nothing but its EOI is whole, and one that has it too early is not.
- */
+ * Arithmetic coding goes on with zeros without a word, as its encoder leaves them out: there a file that lacks only its
+ * EOI can't be told from one that was cut, nor one that has it too early from a whole one. */
 static void note_end(struct jpeg_source *s)
 {
-    if (s->trap.starved || (s->ended && s->many_scans))
+    if (s->trap.starved || (s->ended && (s->many_scans || s->d.arith_code)))
         s->base.truncated = true;
 }
 

@@ -11,6 +11,9 @@
 
 #include <string.h>
 
+/* Files have 4, or some for each scan. Each costs some microseconds, however few bytes it has. */
+#define MAX_TABLES 64
+
 enum { SOF0 = 0xc0, SOF1, SOF2, DHT = 0xc4, RST0 = 0xd0, EOI = 0xd9, SOS, DQT, DRI = 0xdd, APP0 = 0xe0, APP14 = 0xee };
 
 struct dc_component {
@@ -20,7 +23,7 @@ struct dc_component {
     uint8_t *p;                  /* owned: a sample a block */
     bool seen;
     /* of the scan that is read */
-    const struct jpeg_huffman *dc, *ac;
+    struct jpeg_huffman *dc, *ac;
     int predicted;
 };
 
@@ -36,6 +39,7 @@ struct dc_source {
     struct dc_component c[3];
     uint16_t quant[4];            /* of DC; 0: not defined */
     struct jpeg_huffman *huffman; /* owned: 4 of DC, 4 of AC */
+    int tables;                   /* read so far */
     int shift;                    /* of the scan: bits that later scans would add */
     uint32_t row;                 /* of MCUs, yielded */
 };
@@ -62,7 +66,7 @@ static bool dc_huffman(struct dc_source *s, struct ic_bytes b)
     while (b.n) {
         size_t n = 0;
 
-        if (b.n < 17 || b.p[0] >> 4 > 1 || (b.p[0] & 15) > 3)
+        if (++s->tables > MAX_TABLES || b.n < 17 || b.p[0] >> 4 > 1 || (b.p[0] & 15) > 3)
             return false;
         for (int i = 1; i <= 16; i++)
             n += b.p[i];
@@ -129,9 +133,10 @@ static bool dc_frame(struct dc_source *s, struct ic_bytes b)
 
 /* Scans. */
 
+/* Factors of 16, 13 and 16 bits: no int, where a file is up to no good. */
 static void dc_put(const struct dc_source *s, struct dc_component *c, uint32_t x, uint32_t y)
 {
-    int v = ((c->predicted * (1 << s->shift) * s->quant[c->quant] + 4) >> 3) + 128;
+    int64_t v = (((int64_t)c->predicted * (1 << s->shift) * s->quant[c->quant] + 4) >> 3) + 128;
 
     c->p[(size_t)y * c->stride + x] = (uint8_t)(v < 0 ? 0 : v > 255 ? 255 : v);
 }
@@ -231,6 +236,8 @@ static bool dc_scan(struct dc_source *s, struct ic_bytes b)
         c->seen = true;
         if (!c->dc->defined || (!s->progressive && !c->ac->defined))
             return false;
+        if (!s->progressive)
+            jpeg_huffman_add_steps(c->ac);
     }
     return s->shift <= 13 && (s->progressive || !s->shift) && dc_scan_blocks(s, of, n);
 }

@@ -47,10 +47,15 @@ bool jpeg_huffman_init(struct jpeg_huffman *h, const uint8_t counts[16], const u
         }
         h->above[length] = counts[length - 1] ? (int32_t)(code << (16 - length)) : -1;
     }
-    for (uint32_t i = 0; i < 1u << JPEG_LOOK; i++)
-        h->skip[i] = huffman_step(h, i);
     h->defined = true;
     return true;
+}
+
+void jpeg_huffman_add_steps(struct jpeg_huffman *h)
+{
+    for (uint32_t i = 0; i < 1u << JPEG_LOOK && !h->steps; i++)
+        h->skip[i] = huffman_step(h, i);
+    h->steps = true;
 }
 
 /* Bits. */

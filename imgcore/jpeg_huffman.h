@@ -16,7 +16,7 @@
 #define JPEG_STEP_ENDS         0x8000
 
 struct jpeg_huffman {
-    bool defined;
+    bool defined, steps; /* steps: skip is filled */
     uint8_t value[256];
     int32_t above[17];              /* by length: one more than its last code, as 16 bits; -1: it has none */
     int32_t shift[17];              /* from a code of this length to its value's place */
@@ -27,6 +27,9 @@ struct jpeg_huffman {
 
 /* counts: codes of 1 to 16 bits; values: one for each. False where that is no code. */
 bool jpeg_huffman_init(struct jpeg_huffman *h, const uint8_t counts[16], const uint8_t *values, size_t n);
+
+/* Fills skip, for jpeg_huffman_skip_ac(). Apart, for it is most of the work, and few tables of a file need it. */
+void jpeg_huffman_add_steps(struct jpeg_huffman *h);
 
 /* Entropy-coded bytes as bits: stuffed zeros left out, zeros for ever behind a marker or the end. */
 struct jpeg_bits {

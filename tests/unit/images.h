@@ -68,9 +68,10 @@ struct jpeg_spec {
     J_COLOR_SPACE stored; /* the same channels are fed, without conversion */
     int h[4], v[4];       /* sampling factors; 0: 1 */
     bool progressive, arithmetic, no_adobe;
-    int restart; /* MCUs */
-    int quality; /* 0: 100 */
-    int grain;   /* each sample is up to this much above its ramp, at random */
+    bool separate; /* sequential, a scan for each of three components */
+    int restart;   /* MCUs */
+    int quality;   /* 0: 100 */
+    int grain;     /* each sample is up to this much above its ramp, at random */
 };
 
 /* Deterministic noise, the same for every file of one size. */
@@ -83,6 +84,10 @@ static inline void add_grain(uint8_t *px, size_t n, int grain)
         px[i] = (uint8_t)(v > 255 ? 255 : v);
     }
 }
+
+static const jpeg_scan_info separate_scans[] = { { 1, { 0 }, 0, 63, 0, 0 },
+                                                 { 1, { 1 }, 0, 63, 0, 0 },
+                                                 { 1, { 2 }, 0, 63, 0, 0 } };
 
 static inline struct blob make_jpeg(const struct jpeg_spec *s)
 {
@@ -112,6 +117,10 @@ static inline struct blob make_jpeg(const struct jpeg_spec *s)
     c.arith_code = s->arithmetic;
     if (s->progressive)
         jpeg_simple_progression(&c);
+    if (s->separate) {
+        c.scan_info = separate_scans;
+        c.num_scans = 3;
+    }
     jpeg_start_compress(&c, TRUE);
     for (int y = 0; y < s->height; y++) {
         JSAMPROW row = px + (size_t)y * (size_t)s->width * (size_t)s->components;

@@ -328,7 +328,7 @@ static void check_truncated(const struct jpeg_spec *s)
     pulled_free(&half);
     struct pulled no_eoi = pull((struct ic_bytes){ b.p, b.n - 2 }, 8);
     ck_assert_int_eq(no_eoi.code, IC_OK);
-    ck_assert(s->progressive || !no_eoi.truncated);
+    ck_assert(s->progressive || s->arithmetic || !no_eoi.truncated);
     pulled_free(&no_eoi);
     free(b.p);
 }
@@ -336,6 +336,7 @@ static void check_truncated(const struct jpeg_spec *s)
 START_TEST(truncated_files_give_what_they_have)
 {
     struct jpeg_spec s = spec_420(200, 400);
+    s.arithmetic = _i;
     check_truncated(&s);
     s.restart = 4;
     check_truncated(&s);
@@ -460,7 +461,7 @@ int main(void)
     tcase_add_test(t, grey_and_rgb);
     tcase_add_test(t, cmyk_is_normalised);
     tcase_add_test(t, ycck_is_rgb_like);
-    tcase_add_test(t, truncated_files_give_what_they_have);
+    tcase_add_loop_test(t, truncated_files_give_what_they_have, 0, 2);
     tcase_add_test(t, an_early_end_is_told);
     tcase_add_test(t, headers_must_agree);
     tcase_add_test(t, two_frame_headers_are_corrupt);

@@ -104,8 +104,10 @@ END_TEST
 START_TEST(truncated_is_told_or_refused)
 {
     struct pixels px = marked(300, 300, 3);
-    struct blob in[] = { ramp_jpeg(400, 400, 1, 1), to_png(&px) };
-    for (int i = 0; i < 2; i++) {
+    struct jpeg_spec arithmetic = { .width = 400, .height = 400, .components = 3, .stored = JCS_YCbCr };
+    arithmetic.arithmetic = true;
+    struct blob in[] = { ramp_jpeg(400, 400, 1, 1), make_jpeg(&arithmetic), to_png(&px) };
+    for (int i = 0; i < 3; i++) {
         struct ic_recipe r = recipe(100, 0);
         struct outcome o = { 0 };
         struct ic_result res;
