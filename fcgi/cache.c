@@ -23,7 +23,8 @@ struct cache *cache_create(const struct config *c)
     if (!k)
         return NULL;
     k->cfg = c;
-    k->due = c->cache_layout == LAYOUT_PATH && cache_mark_renew(c);
+    cache_rules(c, k->rules);
+    k->due = c->cache_layout == LAYOUT_PATH && cache_mark_renew(k);
     int err = cache_keeper_start(k);
     if (!err)
         return k;
@@ -103,7 +104,7 @@ static void lend_name(struct cache *k, const struct cache_key *key, const struct
 {
     if (*has) {
         if (strcmp(has, key->name))
-            cache_named_link(k->cfg, has, key->name);
+            cache_named_link(k, has, key->name);
         return;
     }
     uint8_t *image = malloc(hit->told.length + 1);

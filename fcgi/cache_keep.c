@@ -52,7 +52,7 @@ static int keep_named(struct cache *k, const struct cache_key *key, struct cache
         unlink(tmp);
         return ESTALE;
     }
-    err = cache_named_publish(k->cfg, tmp, key->name);
+    err = cache_named_publish(k, tmp, key->name);
     if (err)
         return err;
     h->inode = st.st_ino;
@@ -61,10 +61,11 @@ static int keep_named(struct cache *k, const struct cache_key *key, struct cache
     return 0;
 }
 
-/* Such as a file where another URL's directory would have to be: nothing that anybody could mend. */
+/* Such as a file where another URL's directory would have to be, or a newer configuration's mark: nothing that anybody
+ * could mend. */
 static bool name_is_to_blame(int err)
 {
-    return err == ENOTDIR || err == EISDIR || err == ENAMETOOLONG || err == ELOOP || err == EEXIST;
+    return err == ECANCELED || err == ENOTDIR || err == EISDIR || err == ENAMETOOLONG || err == ELOOP || err == EEXIST;
 }
 
 static struct cache_head head_of(const struct job_output *o)

@@ -3,7 +3,8 @@
  * cache_dir must have been empty when this began: the sweep removes images below it, and must not be let loose on the
  * originals by a line in a configuration. The mark tells a hash of all in the configuration that decides about a
  * result, because a web server that answers by itself knows no ETag: where that has changed since, what was made before
- * has to go. The time of the mark is that of the last change; none yet is the beginning of time. */
+ * has to go. Who still runs by older rules puts nothing there any more, so the mark is read before each image. Its time
+ * is that of the last change; none yet is the beginning of time. */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -13,11 +14,8 @@
 #include <unistd.h>
 
 #include "cache_private.h"
-#include "file.h"
 
-#define MARK       "named"
-#define HASH_BYTES 16
-#define HASH_TEXT  (2 * HASH_BYTES + 1)
+#define MARK "named"
 
 /* The hash. */
 
@@ -35,10 +33,10 @@ static void add_files(crypto_generichash_state *h, const struct config_file *f)
     add(h, "");
 }
 
-static void rules_hash(const struct config *c, char out[HASH_TEXT])
+void cache_rules(const struct config *c, char out[CACHE_RULES])
 {
     const int64_t numbers[] = { c->fit_dialect, c->only_presets, c->max_side_out };
-    unsigned char hash[HASH_BYTES];
+    unsigned char hash[CACHE_RULES_BYTES];
     crypto_generichash_state h;
     crypto_generichash_init(&h, NULL, 0, sizeof hash);
     add(&h, ic_versions());
@@ -56,7 +54,7 @@ static void rules_hash(const struct config *c, char out[HASH_TEXT])
     add(&h, c->ignore_options);
     crypto_generichash_update(&h, (const unsigned char *)numbers, sizeof numbers);
     crypto_generichash_final(&h, hash, sizeof hash);
-    sodium_bin2hex(out, HASH_TEXT, hash, sizeof hash);
+    sodium_bin2hex(out, CACHE_RULES, hash, sizeof hash);
 }
 
 /* The mark. */
@@ -86,42 +84,47 @@ bool cache_named_may(const struct config *c)
     return cache_named_ours(c) || looks_empty(c->cache_dir);
 }
 
-/* made: what its time is to be, or NULL: now. */
-static int put_mark(const struct config *c, const struct timespec made[2])
+/* Whether the mark is that of our rules. 0, ECANCELED: it is not, or the errno of reading it. */
+static int compare(const struct cache *k)
 {
-    char path[CACHE_PATH], hash[HASH_TEXT];
-    rules_hash(c, hash);
-    cache_path(c, MARK, path);
-    int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+    char path[CACHE_PATH], is[CACHE_RULES] = "";
+    cache_path(k->cfg, MARK, path);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
         return errno;
-    bool ok = file_write_all(fd, hash, sizeof hash) && futimens(fd, made) == 0;
-    int err = ok ? 0 : errno;
+    ssize_t n = pread(fd, is, sizeof is, 0);
+    int err = n < 0 ? errno : n == (ssize_t)sizeof is && !memcmp(is, k->rules, sizeof is) ? 0 : ECANCELED;
     close(fd);
     return err;
 }
 
-int cache_mark_claim(const struct config *c)
+/* made: what its time is to be, or NULL: now, when everybody reads the new one. */
+static int put_mark(const struct cache *k, const struct timespec made[2])
 {
-    static const struct timespec never[2];
-    if (cache_named_ours(c))
-        return 0;
-    if (!looks_empty(c->cache_dir))
-        return cache_named_ours(c) ? 0 : ENOTEMPTY; /* another process was faster */
-    return put_mark(c, never);
+    char path[CACHE_PATH], tmp[CACHE_PATH];
+    struct iovec rules = { (void *)k->rules, sizeof k->rules };
+    int err = cache_write(k->cfg, rules, (struct iovec){ NULL, 0 }, tmp, NULL);
+    if (err || (err = cache_publish(k->cfg, tmp, MARK)) != 0)
+        return err;
+    cache_path(k->cfg, MARK, path);
+    return utimensat(AT_FDCWD, path, made, 0) == 0 ? 0 : errno;
 }
 
-bool cache_mark_renew(const struct config *c)
+int cache_mark_claim(const struct cache *k)
 {
-    char path[CACHE_PATH], hash[HASH_TEXT], was[HASH_TEXT] = "";
-    cache_path(c, MARK, path);
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
-        return false;
-    rules_hash(c, hash);
-    bool same = pread(fd, was, sizeof was, 0) == (ssize_t)sizeof was && memcmp(was, hash, sizeof was) == 0;
-    close(fd);
-    return !same && put_mark(c, NULL) == 0;
+    static const struct timespec never[2];
+    int err = compare(k);
+    if (err != ENOENT)
+        return err;
+    if (looks_empty(k->cfg->cache_dir))
+        return put_mark(k, never);
+    err = compare(k); /* another process was faster */
+    return err == ENOENT ? ENOTEMPTY : err;
+}
+
+bool cache_mark_renew(const struct cache *k)
+{
+    return compare(k) == ECANCELED && put_mark(k, NULL) == 0;
 }
 
 int64_t cache_mark_since_s(const struct config *c)

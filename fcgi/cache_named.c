@@ -54,12 +54,12 @@ int cache_named_open(const struct config *c, const char *name)
     return fd;
 }
 
-int cache_named_publish(const struct config *c, const char *tmp, const char *name)
+int cache_named_publish(const struct cache *k, const char *tmp, const char *name)
 {
     const char *last;
-    int err = cache_mark_claim(c);
+    int err = cache_mark_claim(k);
     for (int tries = 0; !err && tries < 2; tries++) { /* a sweep may have removed the directory as an empty one */
-        int dir = open_directory(c, name, true, &last);
+        int dir = open_directory(k->cfg, name, true, &last);
         if (dir < 0) {
             err = errno;
             break;
@@ -75,17 +75,17 @@ int cache_named_publish(const struct config *c, const char *tmp, const char *nam
     return err;
 }
 
-void cache_named_link(const struct config *c, const char *from, const char *to)
+void cache_named_link(const struct cache *k, const char *from, const char *to)
 {
     const char *last;
     char tmp[CACHE_PATH];
-    int dir = open_directory(c, from, false, &last);
+    int dir = open_directory(k->cfg, from, false, &last);
     if (dir < 0)
         return;
-    cache_temporary(c, tmp);
+    cache_temporary(k->cfg, tmp);
     bool linked = linkat(dir, last, AT_FDCWD, tmp, 0) == 0;
     close(dir);
-    if (linked && cache_named_publish(c, tmp, to) == 0)
+    if (linked && cache_named_publish(k, tmp, to) == 0)
         unlink(tmp); /* where both are the same file already, renaming leaves it */
 }
 

@@ -21,6 +21,9 @@
 #define CACHE_PATH 4352 /* cache_dir and the longest of our own names */
 #define CACHE_TAG  22   /* characters of an entity tag without its quotes */
 
+#define CACHE_RULES_BYTES 16
+#define CACHE_RULES       (2 * CACHE_RULES_BYTES + 1) /* characters of their hash, its NUL included */
+
 /* In front of an image, or of its name. Read by the machine that wrote it, or one of its kind: another one takes it for
  * rubbish. */
 struct cache_head {
@@ -38,6 +41,7 @@ struct cache_head {
 
 struct cache {
     const struct config *cfg;
+    char rules[CACHE_RULES]; /* of cfg: cache_rules */
     atomic_int trouble; /* errno that was logged; 0: all is well */
     /* the keeper */
     pthread_t thread;
@@ -70,17 +74,19 @@ int64_t cache_disk_bytes(int64_t size);      /* what a file of this size takes *
 
 /* cache_mark.c: what cache_dir has to do with us, where images have names. */
 bool cache_named_ours(const struct config *c); /* all that lies below it was put there by us */
-int cache_mark_claim(const struct config *c);  /* before the first image. 0, or an errno: ENOTEMPTY, it is not ours */
-bool cache_mark_renew(const struct config *c); /* true: this configuration makes other images than the last one */
+void cache_rules(const struct config *c, char out[CACHE_RULES]); /* a hash of what decides how images look */
+/* Before each image. 0, or an errno: ENOTEMPTY, it is not ours; ECANCELED, it is another configuration's meanwhile. */
+int cache_mark_claim(const struct cache *k);
+bool cache_mark_renew(const struct cache *k); /* true: this configuration makes other images than the last one */
 int64_t cache_mark_since_s(const struct config *c); /* what was made before may be as the last one would have it */
 
 /* cache_named.c: images under names. */
 
 int cache_named_open(const struct config *c, const char *name); /* a descriptor, or -1 */
-/* As cache_publish. */
-int cache_named_publish(const struct config *c, const char *tmp, const char *name);
+/* As cache_publish; the errno may be one of cache_mark_claim. */
+int cache_named_publish(const struct cache *k, const char *tmp, const char *name);
 /* The same image under one more name. */
-void cache_named_link(const struct config *c, const char *from, const char *to);
+void cache_named_link(const struct cache *k, const char *from, const char *to);
 
 /* cache_walk.c. */
 enum cache_kind { CACHE_ENTRY, CACHE_TEMPORARY, CACHE_NAMED };

@@ -7,6 +7,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from PIL import Image
 
 from client import http
 from conftest import BUILD, wait_until
@@ -233,3 +234,19 @@ def test_names_that_another_configuration_made_go(named):
     time.sleep(1.1)
     assert image(get(r, "preset=thumb/photo.jpg")).size == (70, 47)
     assert sweep(r, *roots(r), "--grace=0").startswith("removed 0 old, 0 stale") and len(names(r)) == 1
+
+
+def test_one_of_an_older_configuration_names_nothing_any_more(named):
+    """A process of mod_fcgid lives on with the rules of its start, while a web server goes by those of the last one."""
+    p = named(**{"preset.thumb": "w=60"})
+    assert get(p, "w=61/photo.jpg").status == 200 and names(p) == ["w=61/photo.jpg"]
+    q = named(**{"image_root": p.root, "preset.thumb": "w=70"})
+    assert wait_until(lambda: names(p) == [], 10)
+    for path in ("preset=thumb/photo.jpg", "w=61/photo.jpg", "w=62/photo.jpg"):
+        assert [get(p, path).headers["X-Cache"] for _ in range(2)] == ["miss", "hit"] and names(p) == []
+    assert image(get(q, "preset=thumb/photo.jpg")).size == (70, 47)
+    assert image(get(p, "preset=thumb/photo.jpg")).size == (60, 40)
+    assert get(q, "w=62/photo.jpg").headers["X-Cache"] == "hit"  # of which it knows that it is the same
+    with Image.open(q.cache / "preset=thumb/photo.jpg") as named_so:
+        assert named_so.size == (70, 47) and names(q) == ["preset=thumb/photo.jpg", "w=62/photo.jpg"]
+    assert "event=cache " not in p.log()
