@@ -41,6 +41,7 @@ void cache_rules(const struct config *c, char out[CACHE_RULES])
     crypto_generichash_init(&h, NULL, 0, sizeof hash);
     add(&h, ic_versions());
     add(&h, c->image_root);
+    add(&h, c->mark_root);
     for (const struct config_preset *p = c->presets; p; p = p->next) {
         add(&h, p->name);
         add(&h, p->options);

@@ -250,3 +250,12 @@ def test_one_of_an_older_configuration_names_nothing_any_more(named):
     with Image.open(q.cache / "preset=thumb/photo.jpg") as named_so:
         assert named_so.size == (70, 47) and names(q) == ["preset=thumb/photo.jpg", "w=62/photo.jpg"]
     assert "event=cache " not in p.log()
+
+
+def test_other_watermarks_by_path_are_another_configuration(named, tmp_path):
+    p = named(mark_root=tmp_path)
+    assert get(p, "w=61/photo.jpg").status == 200
+    p.stop()
+    (tmp_path / "marks").mkdir()
+    named(image_root=p.root, mark_root=tmp_path / "marks")
+    assert wait_until(lambda: names(p) == [], 5)
