@@ -288,6 +288,8 @@ void api_img(struct request *rq, const char *path, struct reply *a)
     marks_init(&g->marks);
     if (route_method(rq, "GET, HEAD", a) && parse_url(g, rq, path, a) && open_source(g, rq->gw->cfg, a))
         answer(g, rq, a);
+    if (!g->query.explain) /* refused to some addresses only */
+        reply_displaces(a);
     source_close(&g->source);
     marks_free(&g->marks);
     free(g);

@@ -50,6 +50,10 @@ void reply_problem(struct reply *a, int status, const char *code, const char *fm
 /* The same with the option that is to blame. */
 void reply_problem_option(struct reply *a, const char *option, const char *code, const char *fmt, ...)
     __attribute__((format(printf, 4, 5)));
+/* Lets nginx's cache hold this refusal for a second, in the place of a picture that was made when the URL was still
+ * good: what it may not keep at all it does not let displace anything. Nothing where it is no refusal, or a 404, whose
+ * Cache-Control does the same. */
+void reply_displaces(struct reply *a);
 /* 503 with Retry-After. */
 void reply_busy(struct reply *a, int retry_after_s, const char *detail);
 /* The only place where an image error becomes HTTP. */

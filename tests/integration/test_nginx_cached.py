@@ -122,11 +122,47 @@ def test_nor_its_signature(cached, tmp_path):
 
     end = int(time.time()) + 2
     urls = [signed(f"photo.jpg?w=116&expires={end}"), signed(f"w=116,exp={end}/photo.jpg")]
+    urls += [signed(f"photo.jpg?w=116&%65xpires={end}").replace("&s=", "&%73="),
+             signed(f"w=116,e%78p={end}/photo.jpg").replace("?s=", "?%73=")]
     for url in urls:
         assert [get(p, url).status for _ in range(2)] == [200] * 2
         assert get(p, url.replace("116", "117")).status == 403
     assert wait_until(lambda: time.time() > end + 1, 10)
-    assert [get(p, url).status for url in urls * 2] == [410] * 4
+    assert [get(p, url).status for url in urls * 2] == [410] * 8
+
+
+def test_nor_what_is_refused_since(cached, tmp_path):
+    """One old answer, as of a source that has changed; then what pixpool says now, to everybody."""
+    conf = tmp_path / "pixpool.conf"
+    conf.write_text("maxage = 1s\n")
+    p = cached(config=conf)
+    paths = ["photo.jpg?w=118", "w=118/sub/deep/leaf.jpg"]
+    assert [get(p, path).status for path in paths] == [200] * 2
+    old = p.gateway()
+    conf.write_text("maxage = 1s\nsigning_keys = a:" + "k" * 32)
+    os.kill(p.pid, signal.SIGHUP)
+    assert wait_until(lambda: p.with_role("gateway") not in ([], [old]) and len(p.with_role("gateway")) == 1, 30)
+    time.sleep(2.1)
+    assert cache(*[get(p, path) for path in paths]) == ["STALE"] * 2
+    assert wait_until(lambda: [get(p, path).status for path in paths] == [403] * 2, 5)
+    time.sleep(2.1)  # until that is old as well
+    assert [get(p, path).status for path in paths] == [403] * 2
+    fresh = [get(p, "photo.jpg?w=999") for _ in range(2)]
+    assert [(a.status, *cache(a)) for a in fresh] == [(403, "MISS")] * 2  # takes no place of its own
+    assert fresh[0].headers["Cache-Control"] == "no-store"
+
+    conf.write_text("maxage = 1s\n")
+    os.kill(p.pid, signal.SIGHUP)
+    assert wait_until(lambda: get(p, "photo.jpg?w=118").status == 200, 30)  # and back
+
+
+def test_nor_a_source_that_is_no_picture_any_more(cached):
+    p = cached(maxage="1s")
+    assert get(p, "photo.jpg?w=118").status == 200
+    (p.root / "photo.jpg").write_text("not a picture, and old")
+    os.utime(p.root / "photo.jpg", (1e9, 1e9))
+    time.sleep(2.1)
+    assert wait_until(lambda: get(p, "photo.jpg?w=118").status == 415, 5)
 
 
 def test_both_caches(cached, tmp_path):
@@ -192,6 +228,18 @@ def test_no_other_query_is_answered_by_a_file(static):
     assert "attachment" in get(p, "photo.jpg?w=60&dl=1").headers["Content-Disposition"]
     kinds = [get(p, "photo.jpg?w=60&format=auto", Accept=a).headers["Content-Type"] for a in ("image/webp", "*/*") * 2]
     assert kinds == ["image/webp", "image/jpeg"] * 2
+
+
+def test_an_encoded_comma_is_no_comma(static):
+    """Decoded, these are the names of files that are there: of options, where the URL means a value or a folder."""
+    p = static()
+    plain = get(p, "v=a,w=50/photo.jpg")
+    assert picture(plain)[1][0] == 50 and cache(get(p, "v=a,w=50/photo.jpg")) == ["STATIC"]
+    for comma in ("%2C", "%2c"):
+        answers = [get(p, f"v=a{comma}w=50/photo.jpg") for _ in range(2)]
+        assert "STATIC" not in cache(*answers) and all(picture(a)[1][0] > 50 for a in answers)
+    assert get(p, "w=50/photo.jpg").status == 200 and cache(get(p, "w=50/photo.jpg")) == ["STATIC"]
+    assert get(p, "w%3D50/photo.jpg").status == 404
 
 
 def test_nothing_hidden_is_served(static):
