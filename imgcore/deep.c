@@ -42,7 +42,8 @@ bool ic_deep_can(const struct ic_plan *p)
 uint64_t ic_deep_memory(const struct ic_plan *p)
 {
     uint64_t pixels = (uint64_t)p->width * p->height, channels = p->alpha || p->source.alpha ? 4 : 3;
-    double window = 8.0 * ((p->crop.y1 - p->crop.y0) / p->scaled_h) + 8.0, rows = p->crop.y1 - p->crop.y0 + 1.0;
+    /* Windows reach beyond the crop, up to the source's edges. */
+    double window = 8.0 * ((p->crop.y1 - p->crop.y0) / p->scaled_h) + 8.0, rows = p->source.height;
     uint64_t ring = (uint64_t)(window < rows ? window : rows) * p->scaled_w * channels * sizeof(int32_t);
     uint64_t weights = ((uint64_t)p->source.width + p->source.height + p->scaled_w + p->scaled_h) * 48;
     uint64_t stored = p->source.progressive ? (uint64_t)p->source.width * p->source.height * channels * 2 : 0;

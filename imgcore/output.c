@@ -197,14 +197,16 @@ static enum ic_code output_add_rows(struct ic_output *o)
     return IC_OK;
 }
 
+/* Bare pixels are for ourselves: a step on the way to a result, which alone is limited. */
 static enum ic_code output_add_sink(struct ic_output *o, const struct ic_sink_opt *so, size_t max_result,
                                     struct ic_error *e)
 {
+    bool bare = o->codec->format == IC_FORMAT_PIXELS;
     double start = ic_now_ms();
     enum ic_code rc;
 
-    o->bytes = (struct ic_buffer){ .mem = o->mem, .max = max_result };
-    rc = o->plan->max_bytes && o->codec->format != IC_FORMAT_PIXELS
+    o->bytes = (struct ic_buffer){ .mem = o->mem, .max = bare ? SIZE_MAX : max_result };
+    rc = o->plan->max_bytes && !bare
              ? ic_fit_create(o->codec, &o->shape, so, o->plan->max_bytes, &o->exceeded, &o->bytes, &o->sink, e)
              : o->codec->create(&o->shape, so, &o->bytes, &o->sink, e);
     o->encode_ms += ic_now_ms() - start;

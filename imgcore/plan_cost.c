@@ -124,6 +124,12 @@ static double cost_filters(const struct ic_plan *p)
     return ic_filters_cost(&p->filters) * plan_megapixels(p->scaled_w, p->scaled_h);
 }
 
+/* A file's DC coefficients, 64-byte rows of them and a few rows more, and the tables that they are read by. */
+static uint64_t memory_dc(const struct ic_info *s, uint64_t pixels_in_all)
+{
+    return pixels_in_all / 64 + (s->width / 8 + s->height / 8 * 64ull + 4096) * s->components + 160 * KIB;
+}
+
 /* What the decoder holds: a few rows, or the whole frame where the format forces it. */
 static uint64_t memory_source(const struct ic_plan *p)
 {
@@ -143,19 +149,21 @@ static uint64_t memory_source(const struct ic_plan *p)
         shares += share;
         most = share > most ? share : most;
     }
+    if (p->format == IC_FORMAT_PIXELS && p->scale == 1)
+        rows += memory_dc(s, pixels * shares / most);
     /* Progressive: every coefficient as 16 bits. */
     return (s->progressive ? pixels * 2 * shares / most : 0) + rows + 128 * KIB;
 }
 
 /* The resampler's ring: the windows of two output rows, seven times the shrink for the widest filter, and a strip that
- * waits. */
+ * waits. Windows reach beyond the crop, up to the source's edges. */
 static uint64_t memory_ring(const struct ic_plan *p)
 {
     if (p->linear)
         return ic_linear_memory(p);
 
     double m = p->scale / 8.0, rows = (p->crop.y1 - p->crop.y0) * m;
-    double window = fmin(rows, 7.0 * fmax(1.0, rows / p->scaled_h) + 2.0) + 32.0;
+    double window = fmin(p->source.height * m, 7.0 * fmax(1.0, rows / p->scaled_h) + 2.0) + 32.0;
     double width = (p->crop.x1 - p->crop.x0) * m;
     double pad = 128.0 + 12.0 * fmax(1.0, width / p->scaled_w);
 

@@ -29,15 +29,21 @@ enum ic_code run_anim_end(struct run_anim *a, const struct ic_plan *p, const str
 
     if (!a->writer)
         return ic_fail(e, IC_E_CORRUPT, "the image ends before page %u", p->page);
-    if ((rc = ic_anim_finish(a->writer, attached, p->alpha, out, e)) != IC_OK)
+    rc = ic_anim_finish(a->writer, attached, p->alpha, out, e);
+    if (rc != IC_OK && !(rc == IC_E_RESULT && p->max_bytes))
         return rc;
+    if (rc != IC_OK)
+        ic_buffer_free(out);
     ic_anim_free(a->writer);
     a->writer = NULL;
     ic_squeeze_judge(&a->squeeze, out); /* takes it over */
     *again = ic_squeeze_next(&a->squeeze);
-    if (!*again)
-        *out = ic_squeeze_take(&a->squeeze);
-    return IC_OK;
+    if (*again)
+        return IC_OK;
+    if (a->squeeze.best.n)
+        rc = IC_OK;
+    *out = ic_squeeze_take(&a->squeeze);
+    return rc;
 }
 
 void run_anim_free(struct run_anim *a)

@@ -86,12 +86,14 @@ static enum ic_code fit_finish(struct ic_sink *base, struct ic_error *e)
         struct ic_buffer now = { .mem = out->mem, .max = out->max };
 
         rc = fit_encode(s, &now, e);
-        if (rc != IC_OK) {
+        if (rc != IC_OK)
             ic_buffer_free(&now);
+        if (rc != IC_OK && rc != IC_E_RESULT)
             return rc;
-        }
         ic_squeeze_judge(&s->squeeze, &now);
     } while (ic_squeeze_next(&s->squeeze));
+    if (!s->squeeze.best.n)
+        return rc;
     *s->exceeded = !ic_squeeze_fits(&s->squeeze);
     ic_buffer_free(out);
     *out = ic_squeeze_take(&s->squeeze);

@@ -8,8 +8,8 @@
 
 void ic_squeeze_judge(struct ic_squeeze *s, struct ic_buffer *now)
 {
-    bool fits = now->n <= s->max_bytes, had = s->best.n && s->best.n <= s->max_bytes;
-    bool better = fits ? !had || now->n > s->best.n : !had && (!s->best.n || now->n < s->best.n);
+    bool fits = now->n && now->n <= s->max_bytes, had = ic_squeeze_fits(s);
+    bool better = fits ? !had || now->n > s->best.n : now->n && !had && (!s->best.n || now->n < s->best.n);
 
     s->encodes++;
     if (fits)
@@ -27,7 +27,7 @@ void ic_squeeze_judge(struct ic_squeeze *s, struct ic_buffer *now)
 
 bool ic_squeeze_fits(const struct ic_squeeze *s)
 {
-    return s->best.n <= s->max_bytes;
+    return s->best.n && s->best.n <= s->max_bytes;
 }
 
 /* At low quality bytes grow about as the quality's power 3/4; the last of all tries is the least there is. */
@@ -37,7 +37,7 @@ static bool squeeze_quality(struct ic_squeeze *s)
 
     if (s->high - s->low <= 1)
         return false;
-    if (s->encodes == 1)
+    if (s->encodes == 1 && s->best.n)
         q = (int)(s->high * pow((double)s->max_bytes / (double)s->best.n, 1.2));
     if (!s->low && s->encodes == IC_SQUEEZE_ENCODES - 1)
         q = 1;

@@ -16,13 +16,13 @@ struct ic_squeeze {
     int low, high; /* qualities: the best that fits, 0 for none; the least that does not */
 };
 
-/* Takes what was encoded with s->opt: now is s's, or freed. */
+/* Takes what was encoded with s->opt: now is s's, or freed. Empty: it was larger than any result may be. */
 void ic_squeeze_judge(struct ic_squeeze *s, struct ic_buffer *now);
 
 /* Sets s->opt for another attempt, after ic_squeeze_judge(); false: there is nothing more to try. */
 bool ic_squeeze_next(struct ic_squeeze *s);
 
-bool ic_squeeze_fits(const struct ic_squeeze *s); /* the best one */
+bool ic_squeeze_fits(const struct ic_squeeze *s); /* the best one, if any */
 
 /* Hands the best over to whoever frees it. */
 struct ic_buffer ic_squeeze_take(struct ic_squeeze *s);
