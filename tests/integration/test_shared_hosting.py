@@ -193,7 +193,7 @@ def test_the_rest_of_the_site_stays_as_it_was(site):
 
 
 @pytest.mark.parametrize("target", [
-    "/pixpool", "/pixpool.conf", "/pixpool.slots", "/.htaccess", "/cache/.pixpool/x", "/photos/sub/.hidden.jpg?w=10",
+    "/pixpool", "/pixpool.conf", "/pixpool.conf/x.jpg", "/pixpool.slots", "/pixpool.slots/x", "/.htaccess", "/cache/.pixpool/x", "/photos/sub/.hidden.jpg?w=10",
     "/photos/sub/.hidden.jpg", "/photos/w=10/../../pixpool.conf", "/photos/w=10/%2e%2e/%2e%2e/pixpool.conf",
     "/photos/..%2f..%2fpixpool.conf?w=10", "/photos/w=10/..%2f..%2fx.jpg", "/photos//etc/passwd.jpg?w=10",
     "/photos/w=..%2f..%2f/x.jpg", "/photos/%77=10/..%5c..%5cx.jpg",
@@ -205,6 +205,19 @@ def test_what_is_nobody_s_business(site, target):
     assert b"slot_file" not in answer.body
     after = sorted(p for p in site.dir.rglob("*") if "ipc" not in str(p))
     assert [p for p in after if p not in before and "cache/.pixpool" not in str(p)] == []
+
+
+def test_no_other_file_is_a_program(site):
+    """Whatever its name: what a visitor uploads is not run."""
+    (site.web / "uploads").mkdir()
+    shutil.copy(site.web / "photos/photo.jpg", site.web / "uploads/photo.jpg")
+    for name in ("x.fcgi.jpg", "x.fcgi", "pixpool.fcgi.jpg", "pixpool.fcgi"):
+        ran = site.dir / "ran"
+        script = site.web / "uploads" / name
+        script.write_text(f"#!/bin/sh\ntouch {ran}\n")
+        script.chmod(0o777)
+        site.get(f"/uploads/{name}")
+        assert not ran.exists(), name
 
 
 def test_mistakes_are_explained(site):
