@@ -165,6 +165,24 @@ def test_nor_a_source_that_is_no_picture_any_more(cached):
     assert wait_until(lambda: get(p, "photo.jpg?w=118").status == 415, 5)
 
 
+A, B = "https://a.example", "https://b.example"
+
+
+@pytest.mark.parametrize("lines, answers", [
+    (None, [("MISS", None)] + [("HIT", None)] * 7),  # as it is shipped
+    (f'default ""; "{A}" {A}; "{B}" {B};',
+     [("MISS", A), ("MISS", B), ("MISS", None), ("HIT", None), ("HIT", A), ("HIT", B), ("HIT", None), ("HIT", None)]),
+    ('default "*";', [("MISS", "*")] + [("HIT", "*")] * 7),
+])
+def test_no_origin_gets_another_one_s_answer(start_pixpool, lines, answers):
+    shipped = 'default "";\n    #"https://shop.example.org" https://shop.example.org;'
+    p = start_pixpool(nginx=False, cors_origins=f"{A} {B}" if lines != 'default "*";' else "*")
+    run_shipped(p, "cached.conf", {"/var/cache/nginx/pixpool": str(p.dir / "kept"), shipped: lines or shipped})
+    asked = [get(p, "photo.jpg?w=21", **({"Origin": o} if o else {})) for o in (A, B, None, "https://evil.example") * 2]
+    assert [a.status for a in asked] == [200] * 8
+    assert [(*cache(a), a.headers["Access-Control-Allow-Origin"]) for a in asked] == answers
+
+
 def test_both_caches(cached, tmp_path):
     p = cached(cache_dir=tmp_path)
     assert get(p, "photo.jpg?w=114").headers.get_all("X-Cache") == ["MISS"]
