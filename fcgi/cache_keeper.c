@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "cache_private.h"
+#include "libc.h"
 #include "log.h"
 #include "stats.h"
 
@@ -35,12 +36,26 @@ static bool is_time(const struct config *c)
     return age >= cache_interval_s(c) || age < 0;
 }
 
-static void sweep(struct cache *k)
+/* Once for each kind of trouble, and once when it is over. */
+static void report(struct cache *k, int err)
+{
+    if (err == EAGAIN || err == k->sweep_trouble)
+        return;
+    k->sweep_trouble = err;
+    if (err)
+        log_line(LOG_LV_ERROR, "event=cache_sweep error=%s text=\"cache_dir can't be swept, and may grow\"",
+                 strerrorname_np(err));
+    else
+        log_line(LOG_LV_INFO, "event=cache_sweep text=\"cache_dir is swept again\"");
+}
+
+static int sweep(struct cache *k)
 {
     struct cache_swept s;
     int err = cache_sweep(k->cfg, &k->stop, &s);
     static const char *const reasons[CACHE_WHYS] = { "old", "stale", "large", "torn" };
     int64_t gone = 0;
+    report(k, err);
     for (int i = 0; !err && i < CACHE_WHYS; i++) {
         gone += s.gone[i];
         stats_add(STATS_CACHE_EVICTIONS, (uint64_t)s.gone[i], reasons[i], NULL);
@@ -49,25 +64,33 @@ static void sweep(struct cache *k)
         log_line(LOG_LV_INFO, "event=cache_swept old=%lld stale=%lld large=%lld torn=%lld entries=%lld bytes=%lld",
                  (long long)s.gone[CACHE_OLD], (long long)s.gone[CACHE_STALE], (long long)s.gone[CACHE_LARGE],
                  (long long)s.gone[CACHE_TORN], (long long)s.entries, (long long)s.bytes);
+    return err;
+}
+
+/* Waits so long, or until woken. With the lock. */
+static void rest(struct cache *k, int64_t s)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    t.tv_sec += s;
+    while (!k->stop && !k->due && pthread_cond_timedwait(&k->wake, &k->lock, &t) != ETIMEDOUT)
+        ;
 }
 
 static void *keeper(void *arg)
 {
     struct cache *k = arg;
-    struct timespec t;
     setpriority(PRIO_PROCESS, (id_t)syscall(SYS_gettid), 19); /* on Linux, of this thread */
     pthread_mutex_lock(&k->lock);
     while (!k->stop) {
         bool due = k->due;
         k->due = false;
         pthread_mutex_unlock(&k->lock);
-        if (due || is_time(k->cfg))
-            sweep(k);
+        int err = due || is_time(k->cfg) ? sweep(k) : 0;
         pthread_mutex_lock(&k->lock);
-        clock_gettime(CLOCK_MONOTONIC, &t);
-        t.tv_sec += cache_interval_s(k->cfg);
-        while (!k->stop && !k->due && pthread_cond_timedwait(&k->wake, &k->lock, &t) != ETIMEDOUT)
-            ;
+        bool again = due && err == EAGAIN; /* whoever is at it may have been past what we know of */
+        rest(k, again ? OFTEN_S : cache_interval_s(k->cfg));
+        k->due |= again;
     }
     pthread_mutex_unlock(&k->lock);
     return NULL;

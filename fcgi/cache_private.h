@@ -49,6 +49,7 @@ struct cache {
     pthread_mutex_t lock; /* guards due */
     pthread_cond_t wake;
     bool due;
+    int sweep_trouble; /* errno that was logged; the thread's alone */
 };
 
 /* cache_keep.c: whether a web server can say about this result all that there is to say. */

@@ -173,6 +173,7 @@ int cache_sweep(const struct config *c, const atomic_bool *stop, struct cache_sw
         return errno;
     struct sweep *s = calloc(1, sizeof *s);
     int err = s ? 0 : ENOMEM;
+    int64_t grown = cache_grown(c);
     if (s) {
         *s = (struct sweep){ .c = c,
                              .now_s = time(NULL),
@@ -189,9 +190,12 @@ int cache_sweep(const struct config *c, const atomic_bool *stop, struct cache_sw
         *out = s->swept;
     }
     free(s);
-    if (!err)
+    if (!err && !(stop && *stop)) {
         tell(lock, out);
-    futimens(lock, NULL);
+        futimens(lock, NULL);
+    } else if (grown > 0) { /* nothing was counted: the next one has it all before it */
+        cache_grow(c, grown);
+    }
     close(lock);
     return err;
 }

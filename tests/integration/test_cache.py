@@ -418,6 +418,19 @@ def test_a_directory_that_vanishes(cached):
     assert [http("GET", url).headers["X-Cache"] for _ in range(2)] == ["miss", "hit"]
 
 
+def test_what_cannot_be_swept_is_said_once(cached, tmp_path):
+    way = tmp_path / "cache/.pixpool/sweep"
+    way.mkdir(parents=True)
+    p = cached(cache_ttl="8s")  # looks every second
+    for _ in range(2):
+        use(way, ago=1e7)
+        assert wait_until(lambda: "event=cache_sweep error=EISDIR" in p.log(), 10)
+        time.sleep(1.1)
+    assert p.log().count("event=cache_sweep error") == 1
+    way.rmdir()
+    assert wait_until(lambda: "swept again" in p.log(), 10)
+
+
 def test_a_full_disk(cached, tmp_path):
     """RLIMIT_FSIZE stands for it, with the signal ignored, as pixpool does."""
     p = cached(workers=1)

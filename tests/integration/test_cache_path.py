@@ -1,5 +1,6 @@
 """cache_layout = path: images under names by which a web server finds them, and nothing there that it must not find."""
 
+import fcntl
 import os
 import shutil
 import subprocess
@@ -259,3 +260,15 @@ def test_other_watermarks_by_path_are_another_configuration(named, tmp_path):
     (tmp_path / "marks").mkdir()
     named(image_root=p.root, mark_root=tmp_path / "marks")
     assert wait_until(lambda: names(p) == [], 5)
+
+
+def test_what_is_due_comes_after_the_sweep_of_another(named):
+    p = named(**{"preset.thumb": "w=60"})
+    assert get(p, "w=61/photo.jpg").status == 200
+    sweep(p, *roots(p))  # so that the next one would be in ten minutes
+    p.stop()
+    with open(p.cache / ".pixpool/sweep", "r+b") as busy:
+        fcntl.lockf(busy, fcntl.LOCK_EX)
+        named(**{"image_root": p.root, "preset.thumb": "w=70"})
+        assert not wait_until(lambda: names(p) == [], 0.5)
+    assert wait_until(lambda: names(p) == [], 10)
