@@ -21,6 +21,19 @@ static bool ambiguous(const char *segment, size_t n)
     return false;
 }
 
+/* Whether each option of a list is one of ours: those that ignore_options lets pass would make a name of each click. A
+ * piece without an equals sign goes on with the value in front of it. */
+static bool all_known(const char *list, size_t n)
+{
+    for (size_t i = 0, piece; i < n; i += piece + 1) {
+        const char *comma = memchr(list + i, ',', n - i);
+        piece = comma ? (size_t)(comma - list) - i : n - i;
+        if (memchr(list + i, '=', piece) && !query_is_options(list + i, piece))
+            return false;
+    }
+    return query_is_options(list, n);
+}
+
 /* "w=300&rect=1,2,3,4" as a segment of the path form. false: it is not as plain as that. */
 static bool from_query(const char *query, char *out, size_t size)
 {
@@ -40,7 +53,7 @@ static bool from_query(const char *query, char *out, size_t size)
     }
     for (size_t i = 0; i <= n; i++)
         out[i] = query[i] == '&' ? ',' : query[i];
-    return query_is_options(out, n);
+    return all_known(out, n);
 }
 
 /* Components that hold something, do not begin with a dot and are not too long, of characters that can be seen. */
@@ -65,7 +78,8 @@ bool cache_name(const char *path, const char *query, char out[CACHE_NAME])
     size_t n = slash ? (size_t)(slash - path) : 0;
     bool form = slash && query_is_options(path, n);
     out[0] = '\0';
-    if (form && (*query || ambiguous(path, n) || !uri_decode_value(path, n, false, out, CACHE_NAME, &why)))
+    if (form && (*query || !all_known(path, n) || ambiguous(path, n) ||
+                 !uri_decode_value(path, n, false, out, CACHE_NAME, &why)))
         return false;
     if (!form && *query && !from_query(query, out, CACHE_NAME))
         return false;

@@ -39,6 +39,10 @@ static const struct {
     { "a.jpg", "txt=a+b", NULL },
     { "a.jpg", "txt=a=b", NULL },
     { "a.jpg", "utm_source=x", NULL }, /* would be a folder */
+    { "a.jpg", "w=300&utm_source=x", NULL },
+    { "a.jpg", "w=300&utm_source=x&h=200", NULL },
+    { "w=300,utm_source=x/a.jpg", "", NULL },
+    { "w=300,utm_source=x,h=200/a.jpg", "", NULL },
     { "w=300/a.jpg", "h=200", NULL },
     { "w=300/a.jpg", "utm_source=x", NULL },
     /* an encoded comma is part of a text, a bare one begins an option */
