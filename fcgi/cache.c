@@ -15,7 +15,8 @@
 
 #include "cache_private.h"
 
-#define TOUCH_S 60 /* an entry's time of use is that exact */
+#define TOUCH_S    60   /* an entry's time of use is that exact */
+#define LINK_BYTES 8192 /* of one more name: a directory, and its place in another */
 
 struct cache *cache_create(const struct config *c)
 {
@@ -102,16 +103,10 @@ static int open_named(const struct cache *k, int fd, const struct cache_head *h,
 /* A web server that asked us did not find the image by itself: it shall the next time. */
 static void lend_name(struct cache *k, const struct cache_key *key, const struct cache_hit *hit, const char *has)
 {
-    if (*has) {
-        if (strcmp(has, key->name))
-            cache_named_link(k, has, key->name);
-        return;
-    }
-    uint8_t *image = malloc(hit->told.length + 1);
-    if (image && cache_nameable(key, &hit->told) &&
-        pread(hit->fd, image, hit->told.length, hit->at) == (ssize_t)hit->told.length)
-        cache_keep(k, key, &hit->told, image);
-    free(image);
+    if (!*has)
+        cache_keep_name(k, key, hit);
+    else if (strcmp(has, key->name) && cache_named_link(k, has, key->name))
+        cache_keeper_tell(k, cache_grow(k->cfg, LINK_BYTES));
 }
 
 static bool find(struct cache *k, const struct cache_key *key, int fd, struct cache_hit *out)

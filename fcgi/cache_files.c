@@ -8,13 +8,15 @@
 #include <fcntl.h>
 #include <sodium.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "cache_private.h"
 #include "file.h"
 
-#define UNIT 16384 /* bytes that one byte of `grown` stands for */
+#define UNIT  16384 /* bytes that one byte of `grown` stands for */
+#define PIECE ((size_t)64 << 10)
 
 void cache_path(const struct config *c, const char *name, char out[CACHE_PATH])
 {
@@ -74,20 +76,47 @@ static int open_new(const struct config *c, char tmp[CACHE_PATH], int *fd)
     return ENOENT;
 }
 
+/* Closes the new file, and removes it where it is not ok. */
+static int finish(int fd, bool ok, const char *tmp, struct stat *st)
+{
+    if (ok && st)
+        ok = fchmod(fd, 0644) == 0 && fstat(fd, st) == 0; /* others are to read it */
+    int err = ok ? 0 : errno;
+    if (close(fd) != 0 && ok)
+        err = errno;
+    if (err)
+        unlink(tmp);
+    return err;
+}
+
 int cache_write(const struct config *c, struct iovec head, struct iovec image, char tmp[CACHE_PATH], struct stat *st)
 {
     int fd, err = open_new(c, tmp, &fd);
     if (err)
         return err;
     bool ok = file_write_all(fd, head.iov_base, head.iov_len) && file_write_all(fd, image.iov_base, image.iov_len);
-    if (ok && st)
-        ok = fchmod(fd, 0644) == 0 && fstat(fd, st) == 0; /* others are to read it */
-    err = ok ? 0 : errno;
-    if (close(fd) != 0 && ok)
-        err = errno;
-    if (err)
-        unlink(tmp);
-    return err;
+    return finish(fd, ok, tmp, st);
+}
+
+/* In pieces: an image is no part of the memory that its request was admitted with. */
+static bool copy(int from, int64_t at, uint64_t n, int to)
+{
+    uint8_t *piece = malloc(PIECE);
+    bool ok = piece != NULL;
+    for (ssize_t k; ok && n > 0; n -= (uint64_t)k, at += k) {
+        k = pread(from, piece, n < PIECE ? n : PIECE, at);
+        if (k == 0)
+            errno = EIO; /* it was longer when it was found */
+        ok = k > 0 && file_write_all(to, piece, (size_t)k);
+    }
+    free(piece);
+    return ok;
+}
+
+int cache_copy(const struct config *c, int from, int64_t at, uint64_t n, char tmp[CACHE_PATH], struct stat *st)
+{
+    int fd, err = open_new(c, tmp, &fd);
+    return err ? err : finish(fd, copy(from, at, n, fd), tmp, st);
 }
 
 int cache_publish(const struct config *c, const char *tmp, const char *name)

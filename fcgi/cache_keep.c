@@ -40,25 +40,29 @@ static bool source_same(const struct config *c, const struct cache_key *key)
     return same;
 }
 
-/* Puts the image under its name, and its inode into the head. */
+/* Gives the image at tmp its name, and the head its inode. */
+static int name_it(struct cache *k, const struct cache_key *key, const char *tmp, const struct stat *st,
+                   struct cache_head *h)
+{
+    if (!source_same(k->cfg, key)) {
+        unlink(tmp);
+        return ESTALE;
+    }
+    int err = cache_named_publish(k, tmp, key->name);
+    if (err)
+        return err;
+    h->inode = st->st_ino;
+    h->made_s = st->st_mtim.tv_sec;
+    h->made_ns = st->st_mtim.tv_nsec;
+    return 0;
+}
+
 static int keep_named(struct cache *k, const struct cache_key *key, struct cache_head *h, struct iovec image)
 {
     char tmp[CACHE_PATH];
     struct stat st;
     int err = cache_write(k->cfg, (struct iovec){ NULL, 0 }, image, tmp, &st);
-    if (err)
-        return err;
-    if (!source_same(k->cfg, key)) {
-        unlink(tmp);
-        return ESTALE;
-    }
-    err = cache_named_publish(k, tmp, key->name);
-    if (err)
-        return err;
-    h->inode = st.st_ino;
-    h->made_s = st.st_mtim.tv_sec;
-    h->made_ns = st.st_mtim.tv_nsec;
-    return 0;
+    return err ? err : name_it(k, key, tmp, &st, h);
 }
 
 /* Such as a file where another URL's directory would have to be, or a newer configuration's mark: nothing that anybody
@@ -83,31 +87,65 @@ static struct cache_head head_of(const struct job_output *o)
     return h;
 }
 
+/* The entry: a head, and behind it the image, or its name where the head tells an inode. */
+static int keep_entry(struct cache *k, const struct cache_key *key, const char *entry, struct cache_head *h,
+                      struct iovec image)
+{
+    char tmp[CACHE_PATH];
+    if (h->inode)
+        image = (struct iovec){ (void *)key->name, strlen(key->name) };
+    int err = cache_write(k->cfg, (struct iovec){ h, sizeof *h }, image, tmp, NULL);
+    return err ? err : cache_publish(k->cfg, tmp, entry);
+}
+
 static int keep(struct cache *k, const struct cache_key *key, const char *entry, const struct job_output *o,
                 struct iovec image)
 {
     struct cache_head h = head_of(o);
-    char tmp[CACHE_PATH];
     int err = cache_nameable(key, o) ? keep_named(k, key, &h, image) : 0;
     if (err && !name_is_to_blame(err))
         return err;
-    if (h.inode)
-        image = (struct iovec){ (void *)key->name, strlen(key->name) };
-    err = cache_write(k->cfg, (struct iovec){ &h, sizeof h }, image, tmp, NULL);
-    return err ? err : cache_publish(k->cfg, tmp, entry);
+    return keep_entry(k, key, entry, &h, image);
 }
 
-void cache_keep(struct cache *k, const struct cache_key *key, const struct job_output *o, const uint8_t *image)
+/* The tag's file, where the result is to be kept: one that would push out an eighth of the others is not worth it. */
+static bool find_entry(const struct cache *k, const struct cache_key *key, const struct job_output *o,
+                       char entry[CACHE_TAG + 4])
 {
-    char entry[CACHE_TAG + 4];
-    /* One that would push out an eighth of the others is not worth it. */
-    if (!k || !key->keep || !cache_tag_path(key->etag, entry) || (int64_t)o->length > k->cfg->cache_size / 8)
-        return;
-    int err = keep(k, key, entry, o, (struct iovec){ (void *)image, o->length });
+    return key->keep && cache_tag_path(key->etag, entry) && (int64_t)o->length <= k->cfg->cache_size / 8;
+}
+
+static void conclude(struct cache *k, const struct job_output *o, int err)
+{
     if (err == ESTALE) /* source_same: no trouble at all */
         return;
     report(k, err);
     if (!err)
         cache_keeper_tell(
             k, cache_grow(k->cfg, cache_disk_bytes((int64_t)o->length + (int64_t)sizeof(struct cache_head))));
+}
+
+void cache_keep(struct cache *k, const struct cache_key *key, const struct job_output *o, const uint8_t *image)
+{
+    char entry[CACHE_TAG + 4];
+    if (k && find_entry(k, key, o, entry))
+        conclude(k, o, keep(k, key, entry, o, (struct iovec){ (void *)image, o->length }));
+}
+
+void cache_keep_name(struct cache *k, const struct cache_key *key, const struct cache_hit *hit)
+{
+    char entry[CACHE_TAG + 4], tmp[CACHE_PATH];
+    struct cache_head h = head_of(&hit->told);
+    struct stat st;
+    if (!cache_nameable(key, &hit->told) || !find_entry(k, key, &hit->told, entry))
+        return;
+    int err = cache_mark_claim(k); /* in vain for an older configuration, at each hit */
+    if (!err)
+        err = cache_copy(k->cfg, hit->fd, hit->at, hit->told.length, tmp, &st);
+    if (!err)
+        err = name_it(k, key, tmp, &st, &h);
+    if (!err)
+        err = keep_entry(k, key, entry, &h, (struct iovec){ NULL, 0 });
+    if (!name_is_to_blame(err)) /* else the entry stays what it is */
+        conclude(k, &hit->told, err);
 }

@@ -75,18 +75,34 @@ int cache_named_publish(const struct cache *k, const char *tmp, const char *name
     return err;
 }
 
-void cache_named_link(const struct cache *k, const char *from, const char *to)
+static ino_t inode_of(const struct config *c, const char *name)
+{
+    const char *last;
+    struct stat st;
+    int dir = open_directory(c, name, false, &last);
+    if (dir < 0)
+        return 0;
+    bool there = fstatat(dir, last, &st, AT_SYMLINK_NOFOLLOW) == 0;
+    close(dir);
+    return there ? st.st_ino : 0;
+}
+
+bool cache_named_link(const struct cache *k, const char *from, const char *to)
 {
     const char *last;
     char tmp[CACHE_PATH];
+    if (inode_of(k->cfg, from) == inode_of(k->cfg, to))
+        return false;
     int dir = open_directory(k->cfg, from, false, &last);
     if (dir < 0)
-        return;
+        return false;
     cache_temporary(k->cfg, tmp);
     bool linked = linkat(dir, last, AT_FDCWD, tmp, 0) == 0;
     close(dir);
-    if (linked && cache_named_publish(k, tmp, to) == 0)
-        unlink(tmp); /* where both are the same file already, renaming leaves it */
+    if (!linked || cache_named_publish(k, tmp, to) != 0)
+        return false;
+    unlink(tmp); /* where both became the same file meanwhile, renaming leaves it */
+    return true;
 }
 
 /* Staleness. */

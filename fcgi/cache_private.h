@@ -54,6 +54,8 @@ struct cache {
 
 /* cache_keep.c: whether a web server can say about this result all that there is to say. */
 bool cache_nameable(const struct cache_key *key, const struct job_output *o);
+/* Puts an image that was kept by its tag alone under its name, where that may be. */
+void cache_keep_name(struct cache *k, const struct cache_key *key, const struct cache_hit *hit);
 
 /* cache_files.c. All return 0 or an errno. */
 
@@ -65,6 +67,8 @@ bool cache_tag_path(const char *etag, char out[CACHE_TAG + 4]);
 void cache_temporary(const struct config *c, char tmp[CACHE_PATH]);
 /* Writes head and image into such a file, and tells its path. st (or NULL): everybody may read it, and this is it. */
 int cache_write(const struct config *c, struct iovec head, struct iovec image, char tmp[CACHE_PATH], struct stat *st);
+/* The same for n bytes of another file, from `at` on. */
+int cache_copy(const struct config *c, int from, int64_t at, uint64_t n, char tmp[CACHE_PATH], struct stat *st);
 /* Gives it its name; removes it where that fails. */
 int cache_publish(const struct config *c, const char *tmp, const char *name);
 int cache_make_home(const struct config *c); /* .pixpool */
@@ -86,8 +90,8 @@ int64_t cache_mark_since_s(const struct config *c); /* what was made before may 
 int cache_named_open(const struct config *c, const char *name); /* a descriptor, or -1 */
 /* As cache_publish; the errno may be one of cache_mark_claim. */
 int cache_named_publish(const struct cache *k, const char *tmp, const char *name);
-/* The same image under one more name. */
-void cache_named_link(const struct cache *k, const char *from, const char *to);
+/* The same image under one more name. false: it has that already, or can't have it. */
+bool cache_named_link(const struct cache *k, const char *from, const char *to);
 
 /* cache_walk.c. */
 enum cache_kind { CACHE_ENTRY, CACHE_TEMPORARY, CACHE_NAMED };

@@ -59,7 +59,8 @@ def test_what_has_no_name_is_kept_as_well(named):
     for path in ("w=60,dl=1/photo.jpg", "photo.jpg?w=60&filename=x", "photo.jpg?w=60&format=auto",
                  "photo.jpg?w=60&format=webp", "w=60,maxage=1h/photo.jpg", "photo.jpg?w=50%25",
                  f"w=60,expires={int(time.time()) + 900}/photo.jpg", "w=60/lies.png", "w=60/photo.jpg?h=40",
-                 "w=400,max_bytes=1024/photo.jpg.png", "w=59/photo.jpg?utm_source=x", "v=a%2Cw=5,w=60/photo.jpg"):
+                 "w=400,max_bytes=1024/photo.jpg.png", "w=59/photo.jpg?utm_source=x", "photo.jpg?w=58&utm_source=x",
+                 "w=57,utm_source=x/photo.jpg", "v=a%2Cw=5,w=60/photo.jpg"):
         answers = [get(p, path) for _ in range(2)]
         assert [a.headers["X-Cache"] for a in answers] == ["miss", "hit"], path
         assert answers[0].body == answers[1].body
@@ -70,8 +71,11 @@ def test_each_spelling_gets_its_name(named):
     p = named()
     assert get(p, "photo.jpg?w=60&maxage=1h").headers["X-Cache"] == "miss"
     assert names(p) == []
+    grown = []
     for path in ("w=60,h=40/photo.jpg", "h=40,w=60/photo.jpg", "height=40,w=60/photo.jpg"):
         answers = [get(p, path) for _ in range(2)]
+        grown.append((p.cache / ".pixpool/grown").stat().st_size)
+    assert grown[0] < grown[1] < grown[2] == grown[0] + 2  # a directory each is no image, but something
     assert names(p) == ["h=40,w=60/photo.jpg", "height=40,w=60/photo.jpg", "w=60,h=40/photo.jpg"]
     assert len({(p.cache / n).stat().st_ino for n in names(p)}) == 1 and answers[0].headers["X-Cache"] == "hit"
 
@@ -130,6 +134,10 @@ def test_a_file_in_the_way(named, tmp_path):
     (p.cache / "w=63/photo.jpg").mkdir(parents=True)
     for w in (61, 62, 63):
         assert [get(p, f"w={w}/photo.jpg").headers["X-Cache"] for _ in range(2)] == ["miss", "hit"]
+    kept = {f.stat().st_ino for f in entries(p)}
+    for w in (61, 62, 63):
+        assert get(p, f"w={w}/photo.jpg").headers["X-Cache"] == "hit"
+    assert {f.stat().st_ino for f in entries(p)} == kept  # not written anew, in vain, each time
     assert "event=cache " not in p.log() and list((tmp_path / "outside").iterdir()) == []
 
 
