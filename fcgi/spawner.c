@@ -187,6 +187,9 @@ static void spawner_signal(struct spawner *s, int n)
         log_line(LOG_LV_WARN, "event=hup text=\"this one can't be reloaded: restart it\"");
     else if (n == SIGHUP)
         s->reload_due = true;
+    else if (n == SIGUSR2 && s->serving->c->shared) /* fcgid closes what a predecessor would hand over */
+        log_line(LOG_LV_WARN,
+                 "event=upgrade text=\"the web server starts the new binary by itself, with its next process\"");
     else if (n == SIGUSR2)
         upgrade_begin(s);
 }

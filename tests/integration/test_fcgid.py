@@ -268,6 +268,17 @@ def test_reload(site):
     assert p.ask(f"{PHOTO}?w=41").status == 200
 
 
+def test_it_is_not_upgraded(site):
+    """The web server's next process is the new binary. This one goes on."""
+    p = site(workers=1, queue=0).start()
+    assert p.ask(f"{PHOTO}?w=40").status == 200
+    os.kill(p.pid, signal.SIGUSR2)
+    assert wait_until(lambda: "event=upgrade" in p.log(), 10)
+    assert p.ask(f"{PHOTO}?w=41").status == 200
+    os.kill(p.pid, signal.SIGTERM)
+    assert p.gone()
+
+
 def test_it_ends_with_whoever_started_it(site):
     """Apache killed hard tells nobody to end."""
     s = site()
