@@ -9,6 +9,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -37,6 +38,7 @@ struct dispatch {
     int epoll, listen_fd, spawner, signals;
     bool tcp, orphaned, told;
     int conns_max;
+    atomic_int files;  /* of slow readers, which have no thread whose share they would be */
     int64_t resume_ms; /* accepting pauses until then; 0: it does not */
     int64_t drain_ms;  /* when the drain began; 0: it has not */
     int64_t beat_ms;   /* how often somebody wants to know that this loop goes round; 0: nobody does */
@@ -50,13 +52,14 @@ static bool watch(struct dispatch *d, int fd, void *tag)
     return fd < 0 || epoll_ctl(d->epoll, EPOLL_CTL_ADD, fd, &e) == 0;
 }
 
-/* Descriptors for connections: each at work may hold a duplicate and a source file; a worker's birth brings three. */
+/* Descriptors for connections: each at work may hold a duplicate, a source or a result, and its turn in the cache; a
+ * worker's birth brings three. */
 static int room_for_conns(const struct config *c)
 {
     struct rlimit r;
     if (getrlimit(RLIMIT_NOFILE, &r) < 0)
         return 64;
-    rlim_t reserve = (rlim_t)(2 * config_threads(c) + 6 * c->workers + 64);
+    rlim_t reserve = (rlim_t)(3 * config_threads(c) + 6 * c->workers + 64);
     rlim_t room = r.rlim_cur > reserve + 16 ? r.rlim_cur - reserve : 16;
     return room < 1000000 ? (int)room : 1000000;
 }
@@ -144,15 +147,20 @@ static void accept_pause(struct dispatch *d)
     d->resume_ms = clock_ms() + PAUSE_MS;
 }
 
+static bool full(struct dispatch *d)
+{
+    return handoff_conns(&d->h) + atomic_load(&d->files) >= d->conns_max;
+}
+
 /* At the limit one that waits goes for each that comes; never one at work. */
 static bool full_of_work(struct dispatch *d)
 {
-    return handoff_conns(&d->h) >= d->conns_max && waiting_none(&d->w);
+    return full(d) && waiting_none(&d->w);
 }
 
 static void opened(struct dispatch *d, int fd)
 {
-    if (handoff_conns(&d->h) >= d->conns_max)
+    if (full(d))
         waiting_give_way(&d->w);
     if (d->tcp)
         setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &(int){ 1 }, sizeof(int));
@@ -370,6 +378,11 @@ bool dispatch_write_begin(struct dispatch *d)
 void dispatch_write_end(struct dispatch *d)
 {
     handoff_write_end(&d->h);
+}
+
+void dispatch_holds_file(struct dispatch *d, int by)
+{
+    atomic_fetch_add(&d->files, by);
 }
 
 bool dispatch_draining(struct dispatch *d)

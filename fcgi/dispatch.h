@@ -60,6 +60,10 @@ void dispatch_body_end(struct dispatch *d);
 bool dispatch_write_begin(struct dispatch *d);
 void dispatch_write_end(struct dispatch *d);
 
+/* One more (1) or less (-1) of the connections without a thread also holds a file: it takes the place of another one.
+ */
+void dispatch_holds_file(struct dispatch *d, int by);
+
 bool dispatch_draining(struct dispatch *d);
 int dispatch_connections(struct dispatch *d); /* open ones, at work or waiting */
 

@@ -1,10 +1,10 @@
 /* The hand-over between the dispatcher and the accept threads, under one mutex.
  *
- * A deadline is a field of the connection, and the dispatcher walks the connections at work (hardly more than there
- * are threads): cheaper than a heap that every request would change several times. Because a connection leaves the list
- * under the same mutex before its descriptor is closed, the dispatcher never shuts down a number that was given out
- * again. While anything is at work the dispatcher looks every LOOK_MS, so that arming a deadline hardly ever has to
- * wake it. */
+ * A deadline is a field of the connection, and the dispatcher walks the connections at work (as many as there are
+ * threads and slow readers): cheaper than a heap that every request would change several times. Because a connection
+ * leaves the list under the same mutex before its descriptor is closed, the dispatcher never shuts down a number that
+ * was given out again. While anything is at work the dispatcher looks every LOOK_MS, so that arming a deadline hardly
+ * ever has to wake it. */
 #include "handoff.h"
 
 #include <stdlib.h>

@@ -48,6 +48,8 @@ int leftovers_waiting(const struct leftovers *l)
 void leftovers_take(struct leftovers *l, struct serving *s)
 {
     atomic_fetch_add(&l->waiting, 1);
+    if (s->a.from_file)
+        dispatch_holds_file(l->g->dispatch, 1);
     pthread_mutex_lock(&l->lock);
     s->next = l->come;
     l->come = s;
@@ -58,8 +60,12 @@ void leftovers_take(struct leftovers *l, struct serving *s)
 static void leftovers_end(struct leftovers *l, struct serving *s, bool sent)
 {
     struct conn *c = s->rq.conn;
+    bool file = s->a.from_file;
     atomic_fetch_sub(&l->waiting, 1);
-    request_settle(l->g, c, serving_end(s, sent));
+    enum request_end end = serving_end(s, sent); /* closes the file */
+    if (file)
+        dispatch_holds_file(l->g->dispatch, -1);
+    request_settle(l->g, c, end);
 }
 
 /* false: no memory for one more. */

@@ -232,8 +232,8 @@ enum request_end serving_end(struct serving *s, bool sent)
     return end;
 }
 
-/* The rest of its answer needs neither a thread nor a place nor a second descriptor, only the memory in which it lies.
- */
+/* The rest of its answer needs neither a thread nor a place nor a copy of the socket, only the memory or the file in
+ * which it lies. */
 static enum request_end leave_rest(struct serving *s)
 {
     close(s->copy); /* libfcgi has read what it will */

@@ -389,7 +389,7 @@ END_TEST
 START_TEST(beyond_the_limit_the_oldest_that_waits_goes)
 {
     /* Room for 17 connections: see room_for_conns. */
-    struct rlimit r = { 2 * 12 + 6 + 64 + 17, 1024 };
+    struct rlimit r = { 3 * 12 + 6 + 64 + 17, 1024 };
     ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &r), 0);
     cfg.idle_timeout_ms = cfg.header_timeout_ms = 60000;
     loop_start();
@@ -412,6 +412,27 @@ START_TEST(beyond_the_limit_the_oldest_that_waits_goes)
         close(fd[i]);
     close(half);
     close(at_work);
+}
+END_TEST
+
+START_TEST(a_file_takes_the_place_of_a_connection)
+{
+    struct rlimit r = { 3 * 12 + 6 + 64 + 17, 1024 };
+    ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &r), 0);
+    cfg.idle_timeout_ms = cfg.header_timeout_ms = 60000;
+    loop_start();
+    dispatch_holds_file(d, 2);
+    dispatch_holds_file(d, 1);
+    dispatch_holds_file(d, -1);
+    int fd[17];
+    for (int i = 0; i < 17; i++) {
+        fd[i] = join();
+        usleep(2000);
+    }
+    for (int i = 0; i < 17; i++) /* 15 and 2 files */
+        ck_assert_msg(strcmp(state(fd[i]), i < 2 ? "end" : "silent") == 0, "%d: %s", i, state(fd[i]));
+    for (int i = 0; i < 17; i++)
+        close(fd[i]);
 }
 END_TEST
 
@@ -476,6 +497,7 @@ static Suite *suite(void)
     t = tcase_create("limit");
     tcase_add_checked_fixture(t, cfg_setup, loop_teardown);
     tcase_add_test(t, beyond_the_limit_the_oldest_that_waits_goes);
+    tcase_add_test(t, a_file_takes_the_place_of_a_connection);
     suite_add_tcase(s, t);
     return s;
 }
