@@ -64,15 +64,22 @@ static int ipc_take_fds(struct msghdr *m, int fds[BORN_FDS])
     return n;
 }
 
-/* A whole message of this size with least to most descriptors. Their number; -1: none, and errno. */
-static int ipc_recv(int from, int flags, void *p, size_t size, int fds[BORN_FDS], int least, int most)
+/* What is expected: size bytes, to p, with least to most descriptors. */
+struct ipc_parcel {
+    void *p;
+    size_t size;
+    int least, most;
+};
+
+/* A whole message. How many descriptors it brought; -1: none, and errno. */
+static int ipc_recv(int from, int flags, const struct ipc_parcel *want, int fds[BORN_FDS])
 {
     union ipc_control control;
-    struct iovec body = { .iov_base = p, .iov_len = size };
+    struct iovec body = { .iov_base = want->p, .iov_len = want->size };
     struct msghdr m = { .msg_iov = &body,
                         .msg_iovlen = 1,
                         .msg_control = control.space,
-                        .msg_controllen = CMSG_LEN((size_t)most * sizeof *fds) };
+                        .msg_controllen = CMSG_LEN((size_t)want->most * sizeof *fds) };
     ssize_t n;
     do
         n = recvmsg(from, &m, MSG_CMSG_CLOEXEC | flags);
@@ -80,7 +87,8 @@ static int ipc_recv(int from, int flags, void *p, size_t size, int fds[BORN_FDS]
     if (n < 0)
         return -1;
     int count = ipc_take_fds(&m, fds);
-    if (n == (ssize_t)size && count >= least && count <= most && !(m.msg_flags & (MSG_TRUNC | MSG_CTRUNC)))
+    bool fits = n == (ssize_t)want->size && count >= want->least && count <= want->most;
+    if (fits && !(m.msg_flags & (MSG_TRUNC | MSG_CTRUNC)))
         return count;
     for (int i = 0; i < count; i++)
         close(fds[i]);
@@ -92,7 +100,8 @@ bool ipc_recv_born(int from, struct ipc_born *b, int *socket, int *pidfd, int *m
 {
     struct ipc_born got;
     int fds[BORN_FDS];
-    if (ipc_recv(from, 0, &got, sizeof got, fds, BORN_FDS, BORN_FDS) < 0)
+    const struct ipc_parcel want = { .p = &got, .size = sizeof got, .least = BORN_FDS, .most = BORN_FDS };
+    if (ipc_recv(from, 0, &want, fds) < 0)
         return false;
     *b = got;
     *socket = fds[0];
@@ -104,7 +113,8 @@ bool ipc_recv_born(int from, struct ipc_born *b, int *socket, int *pidfd, int *m
 bool ipc_recv_word(int from, char *word, int *fd)
 {
     char got;
-    int fds[BORN_FDS], count = ipc_recv(from, MSG_DONTWAIT, &got, 1, fds, 0, 1);
+    const struct ipc_parcel want = { .p = &got, .size = 1, .least = 0, .most = 1 };
+    int fds[BORN_FDS], count = ipc_recv(from, MSG_DONTWAIT, &want, fds);
     if (count < 0)
         return false;
     *word = got;

@@ -23,6 +23,14 @@ struct words {
     char end; /* ; { } or 0, where the text ends */
 };
 
+/* What is read into, how deep, and where a complaint goes. */
+struct reader {
+    struct nginx_conf *c; /* borrowed */
+    int depth;
+    char *why;
+    size_t n;
+};
+
 /* Words */
 
 static const char *skip(const char *p)
@@ -115,20 +123,20 @@ static int open_block(struct nginx_conf *c, int around, const struct words *w)
     return c->n++;
 }
 
-static bool read_file(struct nginx_conf *c, const char *path, int at, int depth, char *why, size_t n);
+static bool read_file(struct reader *r, const char *path, int at);
 
 /* A pattern without a match is no error, for nginx neither. */
-static bool include(struct nginx_conf *c, const char *pattern, int at, int depth, char *why, size_t n)
+static bool include(struct reader *r, const char *pattern, int at)
 {
-    char path[sizeof c->directory + NGINX_WORD];
+    char path[sizeof r->c->directory + NGINX_WORD];
     glob_t found;
     bool ok = true;
 
-    snprintf(path, sizeof path, "%s%s", *pattern == '/' ? "" : c->directory, pattern);
+    snprintf(path, sizeof path, "%s%s", *pattern == '/' ? "" : r->c->directory, pattern);
     if (glob(path, 0, NULL, &found) != 0)
         return true;
     for (size_t i = 0; ok && i < found.gl_pathc; i++)
-        ok = read_file(c, found.gl_pathv[i], at, depth + 1, why, n);
+        ok = read_file(r, found.gl_pathv[i], at);
     globfree(&found);
     return ok;
 }
@@ -149,41 +157,43 @@ static void set(struct nginx_block *b, const struct words *w)
 }
 
 /* The text up to the end of block `at`. Returns what follows; NULL: why says what is wrong. */
-static const char *read_block(struct nginx_conf *c, const char *p, int at, int depth, char *why, size_t n)
+static const char *read_block(struct reader *r, const char *p, int at)
 {
     struct words w;
 
-    if (depth > NGINX_DEPTH || at < 0) {
-        snprintf(why, n, "%s", at < 0 ? "out of memory" : "blocks or includes are nested too deeply");
+    if (r->depth > NGINX_DEPTH || at < 0) {
+        snprintf(r->why, r->n, "%s", at < 0 ? "out of memory" : "blocks or includes are nested too deeply");
         return NULL;
     }
+    r->depth++;
     do {
         p = take_directive(p, &w);
         if (w.end == '{')
-            p = read_block(c, p, open_block(c, at, &w), depth + 1, why, n);
+            p = read_block(r, p, open_block(r->c, at, &w));
         else if (w.end == ';' && strcmp(w.word[0], "include") == 0)
-            p = include(c, w.word[1], at, depth, why, n) ? p : NULL;
+            p = include(r, w.word[1], at) ? p : NULL;
         else if (w.end == ';')
-            set(&c->block[at], &w);
+            set(&r->c->block[at], &w);
     } while (p && (w.end == ';' || w.end == '{'));
+    r->depth--;
     return p;
 }
 
-static bool read_file(struct nginx_conf *c, const char *path, int at, int depth, char *why, size_t n)
+static bool read_file(struct reader *r, const char *path, int at)
 {
     uint8_t *data;
     size_t size;
     char reason[200];
 
     if (!file_read(path, NGINX_FILE, &data, &size, reason, sizeof reason)) {
-        snprintf(why, n, "%s: %s", path, reason);
+        snprintf(r->why, r->n, "%s: %s", path, reason);
         return false;
     }
     char *text = strndup((const char *)data, size);
     free(data);
     if (!text)
-        snprintf(why, n, "out of memory");
-    bool ok = text && read_block(c, text, at, depth, why, n);
+        snprintf(r->why, r->n, "out of memory");
+    bool ok = text && read_block(r, text, at);
     free(text);
     return ok;
 }
@@ -194,7 +204,8 @@ bool nginx_conf_read(struct nginx_conf *out, const char *path, char *why, size_t
     const char *slash = strrchr(path, '/');
 
     snprintf(c.directory, sizeof c.directory, "%.*s", slash ? (int)(slash - path) + 1 : 0, path);
-    if (read_file(&c, path, open_block(&c, -1, &(struct words){ .n = 0 }), 0, why, n)) {
+    struct reader r = { .c = &c, .why = why, .n = n };
+    if (read_file(&r, path, open_block(&c, -1, &(struct words){ .n = 0 }))) {
         *out = c;
         return true;
     }
