@@ -4,6 +4,7 @@
  * in one line what is wrong and what to do about it; all of them run, so that one call finds everything. A running
  * pixpool is not disturbed: its socket is connected to, never taken. */
 #include <errno.h>
+#include <netinet/in.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -62,6 +63,35 @@ static bool answers(const char *path)
     return yes;
 }
 
+/* Whether fd listens on all addresses, however that was written. */
+static bool everywhere(int fd)
+{
+    union {
+        struct sockaddr any;
+        struct sockaddr_in v4;
+        struct sockaddr_in6 v6;
+    } a = { .any = { .sa_family = AF_UNSPEC } };
+    socklen_t n = sizeof a;
+
+    if (getsockname(fd, &a.any, &n) < 0)
+        return false;
+    return (a.any.sa_family == AF_INET && a.v4.sin_addr.s_addr == htonl(INADDR_ANY)) ||
+           (a.any.sa_family == AF_INET6 && IN6_IS_ADDR_UNSPECIFIED(&a.v6.sin6_addr));
+}
+
+static void check_reachable(const struct config *c, int fd)
+{
+    if (everywhere(fd))
+        check_tell(
+            "note",
+            "listen = %s is open to all networks, and FastCGI has no passwords: who reaches it may claim to come "
+            "from any address, those of admin_allow too. Listen on 127.0.0.1 or a private address, or have a "
+            "firewall let in the web server alone",
+            c->listen);
+    else if (strncmp(c->listen, "unix:", 5) == 0)
+        check_reach(c, c->listen + 5);
+}
+
 static void check_listen(const struct config *c)
 {
     char err[300];
@@ -83,8 +113,8 @@ static void check_listen(const struct config *c)
         check_tell("PROBLEM", "%s: %s, or set listen", err,
                    strstr(err, strerror(EADDRINUSE)) ? "end what uses it"
                                                      : "make its directory and give it write permission");
-    if (fd >= 0 && strncmp(c->listen, "unix:", 5) == 0)
-        check_reach(c, c->listen + 5);
+    if (fd >= 0)
+        check_reachable(c, fd);
     listen_remove();
     if (fd >= 0)
         close(fd);

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from conftest import BUILD, TOP
+from conftest import BUILD, TOP, free_port
 from systemd_box import as_root
 
 CLEAN = {k: v for k, v in os.environ.items() if not k.startswith("PIXPOOL_")}
@@ -45,6 +45,19 @@ def nginx(dir, server, http="", main=""):
     conf.write_text(text.replace("API", "location /api/ { PASS }").replace("PASS", "fastcgi_pass SOCKET;")
                     .replace("SOCKET", f"unix:{dir}/s"))
     return "--nginx", conf
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "[::]", "*", ""])
+def test_a_port_for_everybody(dir, host):
+    problems, lines = check(dir, listen=f"{host}:{free_port()}")
+    note, = (line for line in lines if "open to all networks" in line)
+    assert problems == [] and note.startswith("note") and "admin_allow" in note and "127.0.0.1" in note
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "[::1]", "localhost"])
+def test_a_port_for_this_machine(dir, host):
+    problems, lines = check(dir, listen=f"{host}:{free_port()}")
+    assert problems == [] and not any("networks" in line for line in lines), lines
 
 
 @pytest.mark.parametrize("server, http, says", [
