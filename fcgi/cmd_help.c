@@ -1,6 +1,7 @@
 /* What the program says about itself: --help, --man, --completion, --print-options. Called by main.c.
  *
  * One list of commands and examples serves --help and the manual page; keys and options come from their tables. */
+#include <ctype.h>
 #include <string.h>
 
 #include "cmd.h"
@@ -122,8 +123,9 @@ int cmd_man(int argc, char **argv)
 static const char completion[] =
     "_pixpool()\n"
     "{\n"
-    "    local line=${COMP_LINE:0:COMP_POINT} word piece before candidates name\n"
+    "    local line=${COMP_LINE:0:COMP_POINT} word piece before candidates name command\n"
     "    word=${line##* }\n"
+    "    command=${line#* } command=${command%% *}\n"
     "    COMPREPLY=()\n"
     "    if [[ $line != *' '*' '* && $word != --* ]]; then\n"
     "        mapfile -t COMPREPLY < <(compgen -W \"$_pixpool_commands\" -- \"$word\")\n"
@@ -133,7 +135,8 @@ static const char completion[] =
     "    before=${word%\"$piece\"}\n"
     "    name=${piece%%=*}=\n"
     "    candidates=$_pixpool_options\n"
-    "    [[ $word == --* ]] && candidates=$_pixpool_keys && piece=$word before=\n"
+    "    [[ $word == --* ]] && candidates=$_pixpool_keys && piece=$word before= &&\n"
+    "        candidates+=$(sed -n \"s/^$command //p\" <<<\"$_pixpool_own\")\n"
     "    [[ $line == *' -o '+([! ]) || ($word != *=* && $word != --* && -e $word) ]] && return\n"
     "    if [[ $piece == *=* ]]; then\n"
     "        candidates=$(grep -- \"^$name\" <<<\"$candidates\")\n"
@@ -150,6 +153,20 @@ static const char completion[] =
     "}\n"
     "complete -o default -F _pixpool pixpool\n";
 
+/* What a command takes beside keys, from its synopsis: "check --nginx=" where a value follows, "check --fcgid" alone.
+ */
+static void own_words(const char *synopsis)
+{
+    int command = (int)strcspn(synopsis, " ");
+
+    for (const char *p = synopsis + command; (p = strstr(p, "--")); p += 2) {
+        int n = (int)strspn(p, "-abcdefghijklmnopqrstuvwxyz");
+        if (p[n] != '=' && strncmp(p, "--config", 8) != 0)
+            printf("%.*s %.*s%s\n", command, synopsis, n, p,
+                   p[n] == ' ' && isupper((unsigned char)p[n + 1]) ? "=" : "");
+    }
+}
+
 int cmd_completion(int argc, char **argv)
 {
     (void)argc, (void)argv;
@@ -159,6 +176,10 @@ int cmd_completion(int argc, char **argv)
         printf("%s%.*s", u == cmd_usages ? "" : " ", (int)strcspn(u->synopsis + 8, " "), u->synopsis + 8);
     puts("'\n_pixpool_keys='--config=");
     config_words(stdout);
+    puts("'\n_pixpool_own='");
+    for (const struct cmd_usage *u = cmd_usages; u->synopsis; u++)
+        if (u->synopsis[8] != '-')
+            own_words(u->synopsis + 8);
     puts("'\n_pixpool_options='");
     query_words(stdout);
     puts("'");
