@@ -9,6 +9,7 @@
 #define CACHE_H
 
 #include <stdatomic.h>
+#include <sys/types.h>
 #include <time.h>
 
 #include "config.h"
@@ -59,6 +60,9 @@ enum cache_turn {
 enum cache_turn cache_turn_take(struct cache *k, const struct cache_key *key, int client, int64_t deadline_ms,
                                 int *turn, struct cache_hit *hit);
 void cache_turn_give(int turn); /* accepts -1 */
+
+/* Whose it is: nobody else can read or write what is kept. false: nothing was kept yet. */
+bool cache_owner(const struct config *c, uid_t *owner);
 
 /* The name of what a URL means: path is what stands behind /img/, and query its query, both still encoded. false: it
  * has none. */

@@ -49,6 +49,17 @@ int cache_make_home(const struct config *c)
     return make_directory(c, "", 0);
 }
 
+bool cache_owner(const struct config *c, uid_t *owner)
+{
+    char path[CACHE_PATH];
+    struct stat st;
+    cache_path(c, "", path);
+    if (stat(path, &st) != 0)
+        return false;
+    *owner = st.st_uid;
+    return true;
+}
+
 /* The directory that name lies in, and those above it. */
 static int make_way(const struct config *c, const char *name)
 {

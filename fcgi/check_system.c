@@ -101,6 +101,17 @@ static void check_directory(const char *key, const char *path, bool write)
         check_tell("ok", "%s %s is a directory that can be %s", key, path, write ? "written" : "read");
 }
 
+/* Root can read and write all of it, whoever's it is. */
+static void check_cache_owner(const struct config *c)
+{
+    uid_t owner, we = geteuid();
+    if (*c->cache_dir && we != 0 && cache_owner(c, &owner) && owner != we)
+        check_tell("PROBLEM",
+                   "cache_dir %s is user %u's, and only that user can use what is kept there: run pixpool as that "
+                   "user, not as %u, or give this one a directory of its own",
+                   c->cache_dir, (unsigned)owner, (unsigned)we);
+}
+
 static void check_cache_names(const struct config *c)
 {
     if (*c->cache_dir && c->cache_layout == LAYOUT_PATH && access(c->cache_dir, R_OK | W_OK) == 0 &&
@@ -134,6 +145,7 @@ void check_directories(const struct config *c)
         if (directories[i].token && !*c->api_token)
             check_tell("note", "%s without api_token serves requests of this machine itself only", name);
     }
+    check_cache_owner(c);
     check_cache_names(c);
     const char *tmp = getenv("TMPDIR");
     check_directory("TMPDIR", tmp && *tmp ? tmp : "/tmp", true);

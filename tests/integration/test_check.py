@@ -2,6 +2,7 @@
 is in test_cli.py."""
 
 import os
+import pwd
 import shutil
 import socket
 import subprocess
@@ -163,3 +164,8 @@ def test_a_cache_that_cannot_be_written(dir):
     assert "chown or chmod it" in problems[0]
     cache.chmod(0o777)
     assert check(dir, user="nobody", cache_dir=cache)[0] == []
+    (cache / ".pixpool").mkdir(mode=0o700)
+    problems, _ = check(dir, user="nobody", cache_dir=cache)
+    assert len(problems) == 1 and f"cache_dir {cache} is user 0's" in problems[0], problems
+    os.chown(cache / ".pixpool", pwd.getpwnam("nobody").pw_uid, -1)
+    assert check(dir, user="nobody", cache_dir=cache)[0] == check(dir, cache_dir=cache)[0] == []
