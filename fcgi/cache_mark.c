@@ -60,14 +60,14 @@ void cache_rules(const struct config *c, char out[CACHE_RULES])
 
 /* The mark. */
 
-/* Nothing but hidden names, such as a .htaccess. */
+/* Nothing but hidden names, such as a .htaccess, and what a disk of its own comes with. */
 static bool looks_empty(const char *dir)
 {
     DIR *d = opendir(dir);
     struct dirent *e;
     bool empty = d != NULL;
     while (d && empty && (e = readdir(d)))
-        empty = e->d_name[0] == '.';
+        empty = e->d_name[0] == '.' || strcmp(e->d_name, CACHE_OF_DISK) == 0;
     if (d)
         closedir(d);
     return empty;

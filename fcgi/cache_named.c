@@ -107,7 +107,7 @@ bool cache_named_link(const struct cache *k, const char *from, const char *to)
 
 /* Staleness. */
 
-static bool after(struct timespec a, struct timespec b)
+bool cache_after(struct timespec a, struct timespec b)
 {
     return a.tv_sec > b.tv_sec || (a.tv_sec == b.tv_sec && a.tv_nsec > b.tv_nsec);
 }
@@ -121,8 +121,25 @@ static bool source_time(const struct config *c, const char *path, struct timespe
         return false;
     bool there = fstat(s.fd, &st) == 0;
     source_close(&s);
-    *changed = after(st.st_mtim, st.st_ctim) ? st.st_mtim : st.st_ctim;
+    *changed = cache_after(st.st_mtim, st.st_ctim) ? st.st_mtim : st.st_ctim;
     return there;
+}
+
+struct timespec cache_root_linked(const struct config *c)
+{
+    struct timespec last = { 0 };
+    struct stat st;
+    char path[PATH_MAX];
+    snprintf(path, sizeof path, "%s", c->image_root);
+    for (char *p = path, end; *p; *p = end) {
+        p += strspn(p, "/");
+        p += strcspn(p, "/");
+        end = *p;
+        *p = '\0';
+        if (lstat(path, &st) == 0 && S_ISLNK(st.st_mode) && cache_after(st.st_ctim, last))
+            last = st.st_ctim;
+    }
+    return last;
 }
 
 bool cache_named_stale(const struct config *c, const char *name, struct timespec made)
@@ -133,9 +150,9 @@ bool cache_named_stale(const struct config *c, const char *name, struct timespec
     snprintf(path, sizeof path, "%s", name + (query_is_options(name, options) ? options + 1 : 0));
     char *slash = strrchr(path, '/'), *dot = strrchr(path, '.');
     if (source_time(c, path, &changed))
-        return after(changed, made);
+        return cache_after(changed, made);
     if (!dot || dot < slash) /* a second extension is the format */
         return true;
     *dot = '\0';
-    return !source_time(c, path, &changed) || after(changed, made);
+    return !source_time(c, path, &changed) || cache_after(changed, made);
 }

@@ -1,12 +1,16 @@
+/* clang-format off */
 /* What the files of the cache share. Nobody else includes this.
  *
  *     cache_dir/.pixpool/     nothing for others: a name with a dot in front is served by no web server
  *         tmp/                files that are being written
  *         ab/abcdef...        entries by the tag of their result: a head, and the image or its name
- *         sweep               is locked by whoever sweeps; its time is that of the last sweep, and it tells what was
- * left turns               each of its bytes is locked by whoever makes a result of such a tag grown               its
- * size tells how much was written since named               what lies beside .pixpool is ours as well
+ *         sweep               is locked by whoever sweeps; its time is that of the last sweep, and it tells what
+ *                             was left
+ *         turns               each of its bytes is locked by whoever makes a result of such a tag
+ *         grown               its size tells how much was written since
+ *         named               what lies beside .pixpool is ours as well, and by which rules it was made
  *     cache_dir/w=300/a.jpg   an image under its name */
+/* clang-format on */
 #ifndef CACHE_PRIVATE_H
 #define CACHE_PRIVATE_H
 
@@ -17,9 +21,10 @@
 
 #include "cache.h"
 
-#define CACHE_HOME ".pixpool"
-#define CACHE_PATH 4352 /* cache_dir and the longest of our own names */
-#define CACHE_TAG  22   /* characters of an entity tag without its quotes */
+#define CACHE_HOME    ".pixpool"
+#define CACHE_OF_DISK "lost+found" /* may lie in cache_dir, and is not ours */
+#define CACHE_PATH    4352         /* cache_dir and the longest of our own names */
+#define CACHE_TAG     22           /* characters of an entity tag without its quotes */
 
 #define CACHE_RULES_BYTES 16
 #define CACHE_RULES       (2 * CACHE_RULES_BYTES + 1) /* characters of their hash, its NUL included */
@@ -42,7 +47,7 @@ struct cache_head {
 struct cache {
     const struct config *cfg;
     char rules[CACHE_RULES]; /* of cfg: cache_rules */
-    atomic_int trouble; /* errno that was logged; 0: all is well */
+    atomic_int trouble;      /* errno that was logged; 0: all is well */
     /* the keeper */
     pthread_t thread;
     atomic_bool stop;     /* a sweep looks at it as well */
@@ -78,11 +83,11 @@ int64_t cache_grown(const struct config *c); /* the same, without writing */
 int64_t cache_disk_bytes(int64_t size);      /* what a file of this size takes */
 
 /* cache_mark.c: what cache_dir has to do with us, where images have names. */
-bool cache_named_ours(const struct config *c); /* all that lies below it was put there by us */
+bool cache_named_ours(const struct config *c);                   /* all that lies below it was put there by us */
 void cache_rules(const struct config *c, char out[CACHE_RULES]); /* a hash of what decides how images look */
 /* Before each image. 0, or an errno: ENOTEMPTY, it is not ours; ECANCELED, it is another configuration's meanwhile. */
 int cache_mark_claim(const struct cache *k);
-bool cache_mark_renew(const struct cache *k); /* true: this configuration makes other images than the last one */
+bool cache_mark_renew(const struct cache *k);       /* true: this configuration makes other images than the last one */
 int64_t cache_mark_since_s(const struct config *c); /* what was made before may be as the last one would have it */
 
 /* cache_named.c: images under names. */
@@ -105,6 +110,10 @@ typedef void cache_judge(void *ctx, const struct cache_file *f);
 /* Calls judge, which may remove what it is shown, with every file until *stop (or NULL). 0, or an errno. */
 int cache_walk(const struct config *c, const atomic_bool *stop, cache_judge *judge, void *ctx);
 
+bool cache_after(struct timespec a, struct timespec b); /* cache_named.c: whether a is later */
+/* cache_named.c: when a link in the path of image_root last became another; a deploy may switch one, and what is behind
+ * it is of any age. 0: there is none. */
+struct timespec cache_root_linked(const struct config *c);
 /* cache_named.c: whether the source of an image under this name is another one since made, or none any more. */
 bool cache_named_stale(const struct config *c, const char *name, struct timespec made);
 

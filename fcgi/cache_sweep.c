@@ -20,10 +20,11 @@
 
 struct sweep {
     const struct config *c;
-    int64_t now_s, most; /* bytes that may stay */
-    int64_t early_s;     /* before its time, where nobody looks again in time */
-    bool sources;        /* are where they can be looked at */
-    int64_t since_s;     /* named ones that are older were made by other rules */
+    int64_t now_s, most;    /* bytes that may stay */
+    int64_t early_s;        /* before its time, where nobody looks again in time */
+    bool sources;           /* are where they can be looked at */
+    struct timespec linked; /* when the way to them last became another */
+    int64_t since_s;        /* named ones that are older were made by other rules */
     bool second;
     int64_t bytes[CLASSES]; /* by age */
     int cut;                /* class in which the last of what has to go lies; all above go too */
@@ -60,13 +61,19 @@ static bool outdated(const struct sweep *s, const struct cache_file *f, enum cac
         *why = CACHE_TORN;
         return unused_s >= TORN_S;
     }
+    if (f->kind == CACHE_NAMED && f->st->st_size == 0) { /* the power went between its name and its bytes */
+        *why = CACHE_TORN;
+        return true;
+    }
     *why = CACHE_OLD;
     if (unused_s >= s->c->cache_ttl_s - (f->kind == CACHE_NAMED ? s->early_s : 0))
         return true;
     *why = CACHE_STALE;
     if (f->kind != CACHE_NAMED)
         return false;
-    return f->st->st_mtim.tv_sec < s->since_s || (s->sources && cache_named_stale(s->c, f->name, f->st->st_mtim));
+    if (f->st->st_mtim.tv_sec < s->since_s)
+        return true;
+    return s->sources && (cache_after(s->linked, f->st->st_mtim) || cache_named_stale(s->c, f->name, f->st->st_mtim));
 }
 
 static int64_t last_use_s(const struct cache_file *f)
@@ -180,6 +187,7 @@ int cache_sweep(const struct config *c, const atomic_bool *stop, struct cache_sw
                              .most = c->cache_size / 8 * 7,
                              .early_s = stop ? early_s(c) : 0,
                              .since_s = cache_mark_since_s(c),
+                             .linked = cache_root_linked(c),
                              .sources = *c->image_root && access(c->image_root, R_OK | X_OK) == 0 };
         forget_growth(c);
         err = cache_walk(c, stop, judge, s);

@@ -71,7 +71,7 @@ static void walk_names(struct walk *w, DIR *d, size_t n, int depth)
 {
     struct dirent *e;
     while (!stopped(w) && (e = readdir(d))) {
-        if (e->d_name[0] != '.')
+        if (e->d_name[0] != '.' && (n > 0 || strcmp(e->d_name, CACHE_OF_DISK) != 0))
             look_at(w, dirfd(d), e->d_name, n, depth);
         w->name[n] = '\0';
     }

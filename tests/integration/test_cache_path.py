@@ -196,6 +196,39 @@ def test_names_of_changed_sources_go(named):
     moved.rename(p.root)
 
 
+def test_a_link_that_was_switched_is_a_change(named, tmp_path, sample_images):
+    """A deploy in the manner of many: the files of the next release are older than the images of the last one."""
+    for release in "12":
+        shutil.copytree(sample_images, tmp_path / release / "photos")
+    (tmp_path / "current").symlink_to("1")
+    p = named(image_root=tmp_path / "current/photos")
+    assert get(p, "w=60/photo.jpg").headers["X-Cache"] == "miss"
+    assert sweep(p, *roots(p)).startswith("removed 0 old, 0 stale")
+    (tmp_path / "next").symlink_to("2")
+    (tmp_path / "next").rename(tmp_path / "current")
+    assert sweep(p, *roots(p)).startswith("removed 0 old, 1 stale")
+    assert get(p, "w=60/photo.jpg").headers["X-Cache"] == "miss" and names(p) == ["w=60/photo.jpg"]
+    assert sweep(p, *roots(p)).startswith("removed 0 old, 0 stale")
+
+
+def test_a_disk_of_its_own_is_empty(named, tmp_path):
+    (tmp_path / "cache/lost+found").mkdir(parents=True)
+    p = named(cache_ttl="8s")
+    assert get(p, "w=60/photo.jpg").headers["X-Cache"] == "miss" and names(p) == ["w=60/photo.jpg"]
+    sweep(p, *roots(p))
+    assert (p.cache / "lost+found").is_dir()
+
+
+def test_what_a_power_cut_left_empty_goes(named):
+    p = named()
+    for w in (60, 61):
+        get(p, f"w={w}/photo.jpg")
+    lost = p.cache / "w=60/photo.jpg"
+    os.truncate(lost, 0)
+    os.utime(lost, (time.time() + 1,) * 2)
+    assert "0 beyond cache_size, 1 torn" in sweep(p, *roots(p)) and names(p) == ["w=61/photo.jpg"]
+
+
 def test_a_cache_behind_a_link_is_swept_as_well(named, tmp_path):
     (tmp_path / "disk").mkdir()
     (tmp_path / "cache").symlink_to("disk")
