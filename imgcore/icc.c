@@ -63,14 +63,40 @@ static void *lcms_realloc(cmsContext context, void *p, cmsUInt32Number n)
     return n > MOST_AT_ONCE ? NULL : noted(context, ic_realloc(mem_of(context), p, n));
 }
 
+/* Mutexes that are none, for there are no threads. lcms2 would write to its own without asking whether it got the
+ * memory for it. */
+
+static void *no_mutex(cmsContext context)
+{
+    return cmsGetContextUserData(context);
+}
+
+static void no_mutex_end(cmsContext context, void *mutex)
+{
+    (void)context, (void)mutex;
+}
+
+static cmsBool no_mutex_lock(cmsContext context, void *mutex)
+{
+    return context && mutex;
+}
+
 static bool cache_ready(struct ic_icc_cache *c)
 {
-    cmsPluginMemHandler plugin = {
-        .base = { .Magic = cmsPluginMagicNumber, .ExpectedVersion = 2060, .Type = cmsPluginMemHandlerSig },
-        .MallocPtr = lcms_malloc,
-        .FreePtr = lcms_free,
-        .ReallocPtr = lcms_realloc
+    cmsPluginMutex mutex = {
+        .base = { .Magic = cmsPluginMagicNumber, .ExpectedVersion = 2060, .Type = cmsPluginMutexSig },
+        .CreateMutexPtr = no_mutex,
+        .DestroyMutexPtr = no_mutex_end,
+        .LockMutexPtr = no_mutex_lock,
+        .UnlockMutexPtr = no_mutex_end
     };
+    cmsPluginMemHandler plugin = { .base = { .Magic = cmsPluginMagicNumber,
+                                             .ExpectedVersion = 2060,
+                                             .Type = cmsPluginMemHandlerSig,
+                                             .Next = &mutex.base },
+                                   .MallocPtr = lcms_malloc,
+                                   .FreePtr = lcms_free,
+                                   .ReallocPtr = lcms_realloc };
 
     if (!c->encode && (c->encode = ic_alloc(c->mem, ICC_ENCODE_SIZE)))
         icc_encode_init(c->encode);

@@ -33,15 +33,17 @@ enum ic_code ic_icc_deep_make(struct ic_icc_cache *c, const struct ic_icc *t, st
     enum ic_icc_pixels pixels;
     struct ic_bytes bytes = ic_icc_source(t, &pixels);
     struct ic_icc_deep *d = ic_calloc(c->mem, sizeof *d);
-    cmsHPROFILE profile = d ? cmsOpenProfileFromMemTHR(c->context, bytes.p, (cmsUInt32Number)bytes.n) : NULL;
+    cmsHPROFILE profile;
 
+    c->refused = !d;
+    profile = d ? cmsOpenProfileFromMemTHR(c->context, bytes.p, (cmsUInt32Number)bytes.n) : NULL;
     if (profile) {
         *d = (struct ic_icc_deep){ .mem = c->mem, .grey = pixels == IC_ICC_GREY };
         d->takes = cmsGetColorSpace(profile) == cmsSigGrayData ? 1 : 3;
         d->transform = deep_transform(c->context, profile);
         cmsCloseProfile(profile);
     }
-    if (d && d->transform) {
+    if (profile && d->transform) {
         *out = d;
         return IC_OK;
     }
