@@ -46,6 +46,16 @@ enum ic_code ic_source_rows(struct ic_source *s, struct ic_rows *rows, struct ic
     return s->ops->rows(s, rows, e);
 }
 
+enum ic_code ic_source_more_rows(struct ic_source *s, struct ic_rows *rows, struct ic_error *e)
+{
+    enum ic_code rc = ic_source_rows(s, rows, e);
+
+    for (int p = 0; p < IC_PLANES && rc == IC_OK; p++)
+        if (rows->n[p])
+            return IC_OK;
+    return rc == IC_OK ? ic_fail(e, IC_E_CORRUPT, "the image ends before its last row") : rc;
+}
+
 void ic_source_close(struct ic_source *s)
 {
     if (s)

@@ -83,6 +83,8 @@ struct ic_source {
 
 /* The next rows, valid until the next call. Rows may be as few or many as the codec likes, all n = 0 at the end. */
 enum ic_code ic_source_rows(struct ic_source *s, struct ic_rows *rows, struct ic_error *e);
+/* The same where some must be left: IC_E_CORRUPT otherwise. */
+enum ic_code ic_source_more_rows(struct ic_source *s, struct ic_rows *rows, struct ic_error *e);
 void ic_source_close(struct ic_source *s); /* accepts NULL */
 /* *more: false where there is no further frame. */
 enum ic_code ic_source_next(struct ic_source *s, bool *more, struct ic_error *e);

@@ -25,13 +25,8 @@ static enum ic_code decode_rows(struct ic_source *s, struct ic_halver *h, struct
 
     while (rc == IC_OK && !o->complete) {
         struct ic_rows rows = { 0 };
-        bool ended = true;
 
-        rc = ic_source_rows(s, &rows, e);
-        for (int p = 0; p < IC_PLANES; p++)
-            ended = ended && rows.n[p] == 0;
-        if (rc == IC_OK && ended)
-            rc = ic_fail(e, IC_E_CORRUPT, "the image ends before its last row");
+        rc = ic_source_more_rows(s, &rows, e);
         if (rc == IC_OK)
             rc = ic_halver_push(h, &rows, e);
         rows = ic_halver_rows(h, o->level);

@@ -16,7 +16,9 @@
 struct deep {
     struct ic_mem *mem; /* borrowed, as is plan */
     const struct ic_plan *p;
-    struct ic_source *source; /* owned, as are the rest */
+    struct ic_attached attached; /* borrowed */
+    unsigned warnings;           /* bits of enum ic_warning */
+    struct ic_source *source;    /* owned, as are the rest */
     struct deep_colour colour;
     struct deep_scale scale;
     enum ic_layout layout;
@@ -55,40 +57,47 @@ uint64_t ic_deep_memory(const struct ic_plan *p)
 
 /* Opening. */
 
-static bool has_hue(const struct ic_plan *p)
+/* Profiles never cost the picture. */
+static enum ic_code deep_open_profile(struct deep *d, struct ic_engine *g, const struct ic_origin *origin,
+                                      struct ic_error *e)
 {
-    return p->bg.a > 0 && (p->bare || p->flatten) && (p->bg.r != p->bg.g || p->bg.g != p->bg.b);
+    enum ic_icc_pixels pixels = ic_layout_channels(d->layout) < 3 ? IC_ICC_GREY : IC_ICC_RGB;
+    enum ic_code rc = IC_OK;
+
+    d->attached = origin->attached;
+    if (d->p->keep_profile && ic_icc_describes(d->attached.profile, pixels))
+        return IC_OK;
+    d->attached.profile = (struct ic_bytes){ 0 };
+    if (origin->icc)
+        rc = ic_icc_deep_make(&g->icc, origin->icc, &d->colour.icc, e);
+    if (rc == IC_E_FORMAT)
+        d->warnings |= IC_WARN_PROFILE;
+    return rc == IC_E_FORMAT ? IC_OK : rc;
 }
 
 static enum ic_code deep_open_colour(struct deep *d, struct ic_engine *g, const struct ic_origin *origin,
-                                     struct ic_attached *attached, struct ic_error *e)
+                                     struct ic_error *e)
 {
     const struct ic_plan *p = d->p;
     int from = d->source->shape.plane[0].channels;
-    bool grey = from < 3 && !has_hue(p);
-    enum ic_code rc = IC_OK;
+    enum ic_code rc;
 
-    d->layout = grey ? (p->alpha ? IC_GREYA : IC_GREY) : p->alpha ? IC_RGBA : IC_RGB;
+    d->layout = ic_output_packed(p, from < 3);
     d->colour = (struct deep_colour){ .mem = d->mem,
                                       .from = from,
                                       .to = ic_layout_channels(d->layout),
                                       .over = ic_layout_alpha(d->source->shape.layout) && p->bg.a > 0,
                                       .bg = p->bg };
-    *attached = origin->attached;
-    if (!p->keep_profile || !ic_icc_describes(attached->profile, grey ? IC_ICC_GREY : IC_ICC_RGB)) {
-        attached->profile = (struct ic_bytes){ 0 };
-        if (origin->icc)
-            rc = ic_icc_deep_make(&g->icc, origin->icc, &d->colour.icc, e);
-    }
+    rc = deep_open_profile(d, g, origin, e);
     return rc == IC_OK && p->linear ? deep_colour_light(&d->colour, e) : rc;
 }
 
 static enum ic_code deep_open_scale(struct deep *d, struct ic_error *e)
 {
     const struct ic_plan *p = d->p;
-    struct ic_axis x = { p->source.width, p->scaled_w, p->crop.x0, p->crop.x1, p->kernel, 0 };
-    struct ic_axis y = { p->source.height, p->scaled_h, p->crop.y0, p->crop.y1, p->kernel, 0 };
-    enum ic_code rc = deep_scale_open(&d->scale, d->mem, &x, &y, d->colour.from, e);
+    struct ic_axis axes[2] = { { p->source.width, p->scaled_w, p->crop.x0, p->crop.x1, p->kernel, 0 },
+                               { p->source.height, p->scaled_h, p->crop.y0, p->crop.y1, p->kernel, 0 } };
+    enum ic_code rc = deep_scale_open(&d->scale, d->mem, axes, d->colour.from, e);
 
     /* Copied pixels keep their colour under low alpha. */
     d->colour.straight = rc == IC_OK && d->scale.h.copy && d->scale.v.copy;
@@ -114,16 +123,22 @@ static void deep_clear(struct deep *d)
         memcpy(d->frame + y * d->stride, d->frame, d->stride);
 }
 
+/* NULL as well where the size is no number. */
+static void *deep_room(struct deep *d, size_t n, size_t size)
+{
+    return ic_mul(n, size, &size) ? ic_alloc(d->mem, size) : NULL;
+}
+
 static enum ic_code deep_alloc(struct deep *d, struct ic_error *e)
 {
     const struct deep_axis *h = &d->scale.h;
-    size_t widest = h->hi - h->lo > h->n ? h->hi - h->lo : h->n, size;
+    size_t widest = h->hi - h->lo > h->n ? h->hi - h->lo : h->n;
 
-    d->stride = (size_t)d->p->width * (size_t)d->colour.to * 2;
-    d->row = ic_alloc(d->mem, widest * (size_t)d->colour.from * sizeof *d->row);
-    d->spare = ic_alloc(d->mem, widest * (size_t)d->colour.from * sizeof *d->spare);
-    d->made = ic_alloc(d->mem, (size_t)h->n * (size_t)d->colour.to * sizeof *d->made);
-    d->frame = ic_mul(d->stride, d->p->height, &size) ? ic_alloc(d->mem, size) : NULL;
+    d->stride = (size_t)d->p->width * (size_t)d->colour.to * 2; /* a dimension: no more than 2^34 */
+    d->row = deep_room(d, widest, (size_t)d->colour.from * sizeof *d->row);
+    d->spare = deep_room(d, widest, (size_t)d->colour.from * sizeof *d->spare);
+    d->made = deep_room(d, h->n, (size_t)d->colour.to * sizeof *d->made);
+    d->frame = deep_room(d, d->stride, d->p->height);
     if (!d->row || !d->spare || !d->made || !d->frame)
         return ic_fail(e, IC_E_MEMORY, "no memory for a 16-bit result");
     deep_clear(d);
@@ -181,10 +196,8 @@ static enum ic_code deep_rows(struct deep *d, struct ic_error *e)
 {
     while (d->y < d->p->scaled_h) {
         struct ic_rows rows = { 0 };
-        enum ic_code rc = ic_source_rows(d->source, &rows, e);
+        enum ic_code rc = ic_source_more_rows(d->source, &rows, e);
 
-        if (rc == IC_OK && !rows.n[0])
-            rc = ic_fail(e, IC_E_CORRUPT, "the image ends before its last row");
         if (rc != IC_OK)
             return rc;
         for (uint32_t y = 0; y < rows.n[0]; y++)
@@ -195,11 +208,10 @@ static enum ic_code deep_rows(struct deep *d, struct ic_error *e)
 
 /* The result. */
 
-static enum ic_code deep_encode(const struct deep *d, const struct ic_attached *attached, struct ic_buffer *out,
-                                struct ic_error *e)
+static enum ic_code deep_encode(const struct deep *d, struct ic_buffer *out, struct ic_error *e)
 {
     const struct ic_codec *png = ic_codec_of(IC_FORMAT_PNG);
-    struct ic_sink_opt o = { .effort = d->p->effort, .deep = true, .attached = *attached, .mem = d->mem };
+    struct ic_sink_opt o = { .effort = d->p->effort, .deep = true, .attached = d->attached, .mem = d->mem };
     struct ic_rows rows = { .p = { d->frame }, .stride = { d->stride }, .n = { d->p->height } };
     struct ic_sink *sink = NULL;
     struct ic_planes shape;
@@ -215,34 +227,34 @@ static enum ic_code deep_encode(const struct deep *d, const struct ic_attached *
     return rc;
 }
 
-static enum ic_code deep_open(struct deep *d, struct ic_engine *g, struct ic_bytes in, const struct ic_origin *origin,
-                              struct ic_attached *attached, struct ic_error *e)
+static enum ic_code deep_open(struct deep *d, struct ic_engine *g, const struct ic_deep_source *from,
+                              struct ic_error *e)
 {
     struct ic_source_opt so = { .expect = &d->p->source, .scale = 8, .deep = true, .mem = d->mem };
-    enum ic_code rc = ic_codec_of(d->p->source.format)->open(in, &so, &d->source, e);
+    enum ic_code rc = ic_codec_of(d->p->source.format)->open(from->file, &so, &d->source, e);
 
     if (rc == IC_OK)
-        rc = deep_open_colour(d, g, origin, attached, e);
+        rc = deep_open_colour(d, g, from->origin, e);
     if (rc == IC_OK)
         rc = deep_open_scale(d, e);
     return rc == IC_OK ? deep_alloc(d, e) : rc;
 }
 
-enum ic_code ic_deep_make(struct ic_engine *g, struct ic_bytes in, const struct ic_plan *p,
-                          const struct ic_origin *origin, struct ic_deep_result *out, struct ic_error *e)
+enum ic_code ic_deep_make(struct ic_engine *g, const struct ic_deep_source *from, const struct ic_plan *p,
+                          struct ic_deep_result *out, struct ic_error *e)
 {
     struct deep d = { .mem = &g->mem, .p = p };
     struct ic_deep_result made = { .bytes = { .mem = &g->mem, .max = g->limits.max_result } };
-    struct ic_attached attached;
     double start = ic_now_ms();
-    enum ic_code rc = deep_open(&d, g, in, origin, &attached, e);
+    enum ic_code rc = deep_open(&d, g, from, e);
 
     if (rc == IC_OK)
         rc = deep_rows(&d, e);
     made.decode_ms = ic_now_ms() - start;
     made.truncated = d.source && d.source->truncated;
+    made.warnings = d.warnings;
     if (rc == IC_OK)
-        rc = deep_encode(&d, &attached, &made.bytes, e);
+        rc = deep_encode(&d, &made.bytes, e);
     made.encode_ms = ic_now_ms() - start - made.decode_ms;
     deep_close(&d);
     if (rc == IC_OK)

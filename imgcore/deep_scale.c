@@ -1,5 +1,6 @@
 /* Both passes in integers, so that results are the same on every machine. Weights have 30 bits, samples 16 and 10 more
- * between the passes, sums 64: against a calculation in doubles the result is off by one of 65535 at most. */
+ * between the passes, sums 64: against a calculation in doubles the result is off by one of 65535 at most, as far as it
+ * is seen: colours divided by little alpha are off by more. */
 #include "deep_scale.h"
 
 #include <math.h>
@@ -42,11 +43,11 @@ static void axis_fill(struct deep_axis *a, const struct ic_axis *from, double *s
 
 enum ic_code deep_axis_make(struct deep_axis *a, struct ic_mem *mem, const struct ic_axis *from, struct ic_error *e)
 {
-    uint32_t room = ic_window_most(from);
-    double *scratch = ic_alloc(mem, room * sizeof *scratch);
+    uint32_t most = ic_window_most(from);
+    double *scratch = ic_alloc(mem, most * sizeof *scratch);
     size_t weights;
 
-    *a = (struct deep_axis){ .n = from->dst_n, .most = room > 1 ? room - 1 : 1 };
+    *a = (struct deep_axis){ .n = from->dst_n, .most = most };
     if (ic_mul(a->n, a->most * sizeof *a->w, &weights)) {
         a->w = ic_alloc(mem, weights);
         a->first = ic_alloc(mem, a->n * sizeof *a->first);
@@ -69,18 +70,20 @@ void deep_axis_free(struct deep_axis *a, struct ic_mem *mem)
 
 /* Opening. */
 
-enum ic_code deep_scale_open(struct deep_scale *s, struct ic_mem *mem, const struct ic_axis *x, const struct ic_axis *y,
-                             int channels, struct ic_error *e)
+enum ic_code deep_scale_open(struct deep_scale *s, struct ic_mem *mem, const struct ic_axis axes[2], int channels,
+                             struct ic_error *e)
 {
     enum ic_code rc;
-    size_t row;
+    size_t row, size;
 
     *s = (struct deep_scale){ .mem = mem, .channels = channels };
-    if ((rc = deep_axis_make(&s->h, mem, x, e)) != IC_OK || (rc = deep_axis_make(&s->v, mem, y, e)) != IC_OK)
+    if ((rc = deep_axis_make(&s->h, mem, &axes[0], e)) != IC_OK ||
+        (rc = deep_axis_make(&s->v, mem, &axes[1], e)) != IC_OK)
         return rc;
-    row = (size_t)s->h.n * (size_t)channels;
-    s->ring = ic_alloc(mem, s->v.most * row * sizeof *s->ring);
-    s->sum = ic_alloc(mem, row * sizeof *s->sum);
+    if (ic_mul(s->h.n, (size_t)channels, &row) && ic_mul(row, s->v.most * sizeof *s->ring, &size))
+        s->ring = ic_alloc(mem, size);
+    if (s->ring && ic_mul(row, sizeof *s->sum, &size))
+        s->sum = ic_alloc(mem, size);
     return s->ring && s->sum ? IC_OK : ic_fail(e, IC_E_MEMORY, "no memory to resample 16-bit samples");
 }
 

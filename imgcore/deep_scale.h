@@ -29,14 +29,15 @@ struct deep_scale {
     uint32_t pushed, made; /* source rows, result rows */
 };
 
-enum ic_code deep_scale_open(struct deep_scale *s, struct ic_mem *mem, const struct ic_axis *x, const struct ic_axis *y,
-                             int channels, struct ic_error *e);
+/* axes: across, down. */
+enum ic_code deep_scale_open(struct deep_scale *s, struct ic_mem *mem, const struct ic_axis axes[2], int channels,
+                             struct ic_error *e);
 void deep_scale_close(struct deep_scale *s); /* accepts a zeroed one */
 
-/* The next source row, of which only samples [h.lo, h.hi) count: px is the first of these. NULL where the row is not
- * used at all, see deep_scale_wants(). */
+bool deep_scale_wants(const struct deep_scale *s); /* whether the next source row is used at all */
+/* The next source row, of which only samples [h.lo, h.hi) count: px is the first of these. A row that is not wanted is
+ * not looked at. */
 void deep_scale_push(struct deep_scale *s, const int32_t *px);
-bool deep_scale_wants(const struct deep_scale *s);
 
 /* The next result row into out, h.n pixels; false where it needs more source rows, or there is none left. */
 bool deep_scale_pull(struct deep_scale *s, int32_t *out);

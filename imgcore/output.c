@@ -49,6 +49,13 @@ static bool output_has_hue(const struct ic_plan *p)
            (p->surround.border.width && (line->r != line->g || line->g != line->b));
 }
 
+enum ic_layout ic_output_packed(const struct ic_plan *p, bool grey)
+{
+    if (grey && !output_has_hue(p))
+        return p->alpha ? IC_GREYA : IC_GREY;
+    return p->alpha ? IC_RGBA : IC_RGB;
+}
+
 /* The layout to offer to the sink. A canvas is filled in RGB: its edge need not fall on the chroma grid. WebP has no
  * grey of its own, so that planes are the least work there. */
 static enum ic_layout output_layout(const struct ic_output *o)
@@ -61,9 +68,7 @@ static enum ic_layout output_layout(const struct ic_output *o)
 
     if (planar && !(made_grey && p->format != IC_FORMAT_WEBP))
         return IC_YCBCR;
-    if (grey && !output_has_hue(p))
-        return p->alpha ? IC_GREYA : IC_GREY;
-    return p->alpha ? IC_RGBA : IC_RGB;
+    return ic_output_packed(p, grey);
 }
 
 static enum ic_layout output_with_alpha(enum ic_layout l)

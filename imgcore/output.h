@@ -68,6 +68,9 @@ enum ic_code ic_output_feed(struct ic_output *o, const struct ic_rows *rows, str
 
 void ic_output_close(struct ic_output *o); /* accepts a zeroed or half-made one */
 
+/* The layout of packed results; grey: so is the picture, if nothing that a plan adds to it has a hue. */
+enum ic_layout ic_output_packed(const struct ic_plan *p, bool grey);
+
 /* How one plane of the source becomes the sink's, on each axis; o has plan, source and shape. From output_axis.c. */
 struct ic_axis ic_output_axis_x(const struct ic_output *o, int plane);
 struct ic_axis ic_output_axis_y(const struct ic_output *o, int plane);

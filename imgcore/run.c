@@ -301,14 +301,6 @@ static void run_feed(struct run *r, int i)
         run_done(r, i, r->source->truncated);
 }
 
-static bool run_ended(const struct ic_rows *rows)
-{
-    for (int p = 0; p < IC_PLANES; p++)
-        if (rows->n[p])
-            return false;
-    return true;
-}
-
 static bool run_feeds(const struct run *r)
 {
     for (int i = 0; i < r->n; i++)
@@ -322,15 +314,13 @@ static enum ic_code run_rows(struct run *r, struct ic_error *e)
     while (run_feeds(r)) {
         struct ic_rows rows = { 0 };
         double start = ic_now_ms();
-        enum ic_code rc = ic_source_rows(r->source, &rows, e);
+        enum ic_code rc = ic_source_more_rows(r->source, &rows, e);
 
         if (rc == IC_OK)
             rc = ic_halver_push(&r->halver, &rows, e);
         r->decode_ms += ic_now_ms() - start;
         if (rc != IC_OK)
             return rc;
-        if (run_ended(&rows))
-            return ic_fail(e, IC_E_CORRUPT, "the image ends before its last row");
         for (int i = 0; i < r->n && !r->stopped; i++)
             if (r->item[i].fed)
                 run_feed(r, i);
@@ -373,12 +363,13 @@ static void run_deep_item(struct run *r, int i, struct ic_bytes in)
 {
     struct run_item *it = &r->item[i];
     double start = ic_now_ms(), decoded = r->decode_ms;
+    struct ic_deep_source from = { in, &it->origin };
     struct ic_deep_result made;
     struct ic_error e;
     enum ic_code rc = run_meta_origin(&r->meta, &it->plan, &it->origin, &e);
 
     if (rc == IC_OK)
-        rc = ic_deep_make(r->g, in, &it->plan, &it->origin, &made, &e);
+        rc = ic_deep_make(r->g, &from, &it->plan, &made, &e);
     if (rc != IC_OK) {
         run_drop(r, i, &e);
         return;
@@ -386,6 +377,7 @@ static void run_deep_item(struct run *r, int i, struct ic_bytes in)
     it->output = (struct ic_output){ .mem = &r->g->mem, .bytes = made.bytes, .encode_ms = made.encode_ms };
     it->ms += ic_now_ms() - start - made.decode_ms;
     r->decode_ms = made.decode_ms;
+    r->meta.warnings |= made.warnings;
     run_done(r, i, made.truncated);
     r->decode_ms = decoded;
 }

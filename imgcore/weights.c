@@ -183,7 +183,7 @@ uint32_t ic_window_most(const struct ic_axis *a)
 
     if (weights_copies(a) || n < 1.0)
         n = 1.0;
-    return (n > a->src_n ? a->src_n : (uint32_t)n) + 1;
+    return n > a->src_n ? a->src_n : (uint32_t)n;
 }
 
 static void weights_window(const struct ic_axis *a, double centre, double shrink, bool copies, struct ic_window *win)
@@ -225,7 +225,7 @@ static bool draft_alloc(struct draft *d, struct ic_mem *m, size_t n)
 
     if (!ic_mul(n, d->max_taps * sizeof(*d->w), &bytes))
         return false;
-    d->scratch = ic_alloc(m, (d->max_taps + 1) * sizeof(*d->scratch));
+    d->scratch = ic_alloc(m, d->max_taps * sizeof(*d->scratch));
     d->w = ic_alloc(m, bytes);
     d->first = ic_alloc(m, n * sizeof(*d->first));
     d->skip = ic_alloc(m, n * sizeof(*d->skip));
@@ -372,7 +372,7 @@ static struct ic_weights *weights_of(struct ic_mem *m, const struct draft *d)
 
 static struct ic_weights *weights_make(struct ic_mem *m, const struct ic_axis *a)
 {
-    struct draft d = { .axis = a, .max_taps = ic_window_most(a) - 1 };
+    struct draft d = { .axis = a, .max_taps = ic_window_most(a) };
     struct ic_weights *w = NULL;
 
     if (draft_alloc(&d, m, a->dst_n)) {

@@ -42,7 +42,7 @@ const struct ic_weights *ic_weights_get(struct ic_weights_cache *c, const struct
 
 /* Fills the window of output i, 0 .. dst_n - 1; lo does not fall as i grows. Pure. */
 void ic_window_of(const struct ic_axis *a, uint32_t i, struct ic_window *out);
-uint32_t ic_window_most(const struct ic_axis *a); /* the most samples a window has, and one */
+uint32_t ic_window_most(const struct ic_axis *a); /* the most samples that a window of it has */
 
 /* Frees the least recently used until at most `keep` bytes are left. */
 void ic_weights_trim(struct ic_weights_cache *c, size_t keep);
