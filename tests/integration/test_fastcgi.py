@@ -89,6 +89,20 @@ def test_the_request_id_is_any_the_server_chose(hasty):
             assert c.read_response(rid).status == 200
 
 
+@pytest.mark.parametrize("uri, kept", [
+    ("/img/photo.jpg?w=0", "1"), ("/img/photo.jpg?expires=1", "1"), ("/img/broken/text.jpg", "1"),
+    ("/img/photo.jpg?explain=1", None),  # another address is told more
+    ("/img/photo.jpg?w=30", None), ("/img/nothing.jpg", None), ("/api/options?x=", None), ("/status", None),
+])
+def test_only_pictures_are_displaced_by_refusals(hasty, uri, kept):
+    """In nginx's cache; see conf/nginx/cached.conf."""
+    with Client(hasty.socket) as c:
+        r = c.ask(uri, REMOTE_ADDR="192.0.2.1")
+    assert r.headers.get("x-accel-expires") == kept
+    if kept:
+        assert r.status in (400, 410, 415) and r.headers["cache-control"] == "no-store"
+
+
 def test_request_ids_go_into_the_answer_and_the_log(hasty):
     with Client(hasty.socket) as c:
         r = c.ask("/nowhere", HTTP_X_REQUEST_ID="trace-me.42")

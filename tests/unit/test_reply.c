@@ -156,6 +156,35 @@ static const char *const hostile[] = {
     "quote \" backslash \\ and </script>", "line\r\nbreak", "\xff\xfe not UTF-8", "cut \xc3", "\xe2\x82\xac is fine",
 };
 
+static const struct {
+    int status;
+    bool displaces;
+} refusals[] = {
+    { 400, true }, { 403, true },  { 410, true },  { 415, true },
+    { 422, true }, { 401, false }, { 404, false }, { 503, false },
+};
+
+/* In front of Cache-Control, or older versions of nginx do not heed it. */
+START_TEST(a_refusal_may_displace_a_picture)
+{
+    reply_problem(&a, refusals[_i].status, "code", "no");
+    reply_displaces(&a);
+    reply_render(&a, "id-1", head);
+    const char *kept = strstr(head, "X-Accel-Expires: 1\r\n"), *cache = strstr(head, "Cache-Control: ");
+    ck_assert_int_eq(kept != NULL, refusals[_i].displaces);
+    ck_assert_msg(cache && (!kept || kept < cache), "%s", head);
+}
+END_TEST
+
+START_TEST(a_picture_displaces_by_itself)
+{
+    reply_text(&a, 200, "text/plain", "");
+    reply_header(&a, "Cache-Control", "public, max-age=9");
+    reply_displaces(&a);
+    ck_assert_str_eq(a.headers, "Cache-Control: public, max-age=9\r\n");
+}
+END_TEST
+
 START_TEST(details_stay_json)
 {
     reply_problem_option(&a, hostile[_i], "option_unknown", "unknown: %s", hostile[_i]);
@@ -246,6 +275,8 @@ static Suite *suite(void)
     tcase_add_test(t, headers_beyond_the_space_are_dropped_whole);
     tcase_add_test(t, a_problem_tells_all);
     tcase_add_test(t, a_problem_replaces_what_there_was);
+    tcase_add_loop_test(t, a_refusal_may_displace_a_picture, 0, sizeof refusals / sizeof *refusals);
+    tcase_add_test(t, a_picture_displaces_by_itself);
     tcase_add_loop_test(t, details_stay_json, 0, sizeof hostile / sizeof *hostile);
     tcase_add_test(t, details_are_cut_not_overrun);
     tcase_add_test(t, a_problem_may_quote_the_reply_it_replaces);
