@@ -78,6 +78,7 @@ struct ic_info {
     bool palette;               /* PNG */
     bool cmyk;                  /* JPEG with four components */
     bool progressive;           /* progressive JPEG or interlaced PNG: the decoder needs the whole frame */
+    bool arithmetic;            /* JPEG, coded so: slow to read */
     bool lossless;              /* PNG, and WebP as VP8L */
     uint8_t hsamp[4], vsamp[4]; /* JPEG sampling factors 1 .. 4 by component, else 1 */
 };

@@ -17,18 +17,21 @@
 #define MS_JPEG_ENTROPY     1.55 /* every pixel of the source, whatever the scale */
 #define MS_JPEG_IDCT        0.85 /* at 8/8; less at 4/8 and 2/8, none at 1/8 */
 #define MS_JPEG_PROGRESSIVE 9.0  /* all scans; at 4/8 and less some are left out */
-#define MS_PNG_DECODE       6.0
-#define MS_PNG_DECODE_OTHER 19.0 /* by libpng */
-#define MS_WEBP_DECODE      6.0
-#define MS_RESAMPLE         0.3 /* a channel of the decoded source */
-#define MS_RESAMPLED        0.6 /* a channel of the result */
-#define MS_JPEG_ENCODE      2.0
-#define MS_JPEG_ENCODE_PROG 14.0
-#define MS_PNG_ENCODE       11.0
-#define MS_PALETTE          250.0
-#define MS_WEBP_ENCODE      60.0 /* each step of effort adds a tenth */
-#define MS_ROTATE           35.0 /* of the result */
-#define MS_BASE             0.3  /* a job of one pixel */
+/* The same two of arithmetic coding. */
+#define MS_JPEG_ARITHMETIC      17.5
+#define MS_JPEG_ARITHMETIC_PROG 20.0
+#define MS_PNG_DECODE           6.0
+#define MS_PNG_DECODE_OTHER     19.0 /* by libpng */
+#define MS_WEBP_DECODE          6.0
+#define MS_RESAMPLE             0.3 /* a channel of the decoded source */
+#define MS_RESAMPLED            0.6 /* a channel of the result */
+#define MS_JPEG_ENCODE          2.0
+#define MS_JPEG_ENCODE_PROG     14.0
+#define MS_PNG_ENCODE           11.0
+#define MS_PALETTE              250.0
+#define MS_WEBP_ENCODE          60.0 /* each step of effort adds a tenth */
+#define MS_ROTATE               35.0 /* of the result */
+#define MS_BASE                 0.3  /* a job of one pixel */
 
 #define DEEP_FACTOR 3.0 /* 16 bits, of the time that 8 take */
 
@@ -51,7 +54,11 @@ static double cost_entropy(const struct ic_plan *p)
 {
     static const double share[] = { [1] = 0.15, [2] = 0.3, [4] = 0.5, [8] = 1.0 };
 
-    return p->source.progressive ? MS_JPEG_PROGRESSIVE * share[p->scale] : MS_JPEG_ENTROPY;
+    double all = p->source.arithmetic ? MS_JPEG_ARITHMETIC : MS_JPEG_ENTROPY;
+
+    if (p->source.progressive)
+        all = (p->source.arithmetic ? MS_JPEG_ARITHMETIC_PROG : MS_JPEG_PROGRESSIVE) * share[p->scale];
+    return all;
 }
 
 static double cost_decode(const struct ic_plan *p)

@@ -125,6 +125,7 @@ static enum ic_code frame_header(uint8_t sof, const uint8_t *p, size_t n, struct
     out->components = p[5];
     out->cmyk = p[5] == 4;
     out->progressive = sof == M_SOF2 || sof == M_SOF10;
+    out->arithmetic = sof == M_SOF9 || sof == M_SOF10;
     enum ic_code rc = check_sizes(out, e);
     return rc != IC_OK ? rc : fill_components(p + 6, out, e);
 }

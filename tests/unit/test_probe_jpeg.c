@@ -61,7 +61,7 @@ START_TEST(jpeg_headers)
     ck_assert_uint_eq(i.depth, 8);
     ck_assert_uint_eq(i.frames, 1);
     ck_assert_uint_eq(i.orientation, 1);
-    ck_assert(!i.alpha && !i.cmyk && !i.progressive && !i.lossless && !i.palette);
+    ck_assert(!i.alpha && !i.cmyk && !i.progressive && !i.arithmetic && !i.lossless && !i.palette);
     ck_assert(i.hsamp[0] == 2 && i.vsamp[0] == 2 && i.hsamp[1] == 1 && i.vsamp[2] == 1);
     check_prefixes(b, find_bytes(b, "\xff\xc0", 2) + 19);
     free(b.p);
@@ -71,6 +71,19 @@ START_TEST(jpeg_headers)
     ck_assert(i.cmyk && i.progressive && !i.alpha);
     ck_assert_uint_eq(i.components, 4);
     check_prefixes(b, find_bytes(b, "\xff\xc2", 2) + 22);
+    free(b.p);
+}
+END_TEST
+
+START_TEST(jpeg_coding)
+{
+    struct jpeg_spec s = { .width = 5, .height = 9, .components = 1, .stored = JCS_GRAYSCALE };
+    s.progressive = _i & 1;
+    s.arithmetic = _i & 2;
+    struct blob b = make_jpeg(&s);
+    struct ic_info i = probe_ok(blob_bytes(b));
+    ck_assert_int_eq(i.progressive, s.progressive);
+    ck_assert_int_eq(i.arithmetic, s.arithmetic);
     free(b.p);
 }
 END_TEST
@@ -180,6 +193,7 @@ int main(void)
     tcase_add_test(t, exif_orientation);
     tcase_add_test(t, hostile_exif_is_ignored);
     tcase_add_test(t, jpeg_headers);
+    tcase_add_loop_test(t, jpeg_coding, 0, 4);
     tcase_add_test(t, jpeg_orientation);
     tcase_add_test(t, jpeg_garbage_between_segments);
     tcase_add_loop_test(t, jpeg_damage, 0, FRAME_DAMAGE);
