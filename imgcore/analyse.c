@@ -72,17 +72,26 @@ static void analyse_close(struct analyser *a)
     a->source = NULL;
 }
 
-/* The open source's frame for one output; set, if given, prepares the sink. o is closed by the caller, also after a
- * failure. */
-static enum ic_code analyse_frame(const struct analyser *a, const struct ic_plan *p, const struct ic_codec *codec,
-                                  void (*set)(struct ic_sink *s, const void *from), const void *from,
+static void analyse_set_trim(struct ic_trim *t, const struct ic_trim *like)
+{
+    t->threshold = like->threshold;
+    t->right = like->right;
+    t->known = like->known;
+    for (int i = 0; i < 4; i++)
+        t->corner[i] = like->corner[i];
+}
+
+/* The open source's frame for one output: its pixels, or its border if `like` says which. o is closed by the caller,
+ * also after a failure. */
+static enum ic_code analyse_frame(const struct analyser *a, const struct ic_plan *p, const struct ic_trim *like,
                                   struct ic_output *o, struct ic_error *e)
 {
+    const struct ic_codec *codec = like ? &ic_codec_trim : &ic_codec_pixels;
     struct ic_origin origin = { 0 }; /* colours as they are stored: nobody sees them */
     enum ic_code rc = ic_output_open_to(o, a->g, p, codec, &a->source->shape, &origin, e);
 
-    if (rc == IC_OK && set)
-        set(o->sink, from);
+    if (rc == IC_OK && like)
+        analyse_set_trim((struct ic_trim *)o->sink, like);
     return rc == IC_OK ? ic_decode_rows(a->source, o, e) : rc;
 }
 
@@ -92,24 +101,12 @@ static enum ic_code analyse_pixels(struct analyser *a, const struct ic_plan *p, 
     enum ic_code rc = analyse_open(a, p->scale, e);
 
     if (rc == IC_OK)
-        rc = analyse_frame(a, p, &ic_codec_pixels, NULL, NULL, o, e);
+        rc = analyse_frame(a, p, NULL, o, e);
     analyse_close(a);
     return rc;
 }
 
 /* Trim. */
-
-static void analyse_set_trim(struct ic_sink *s, const void *from)
-{
-    struct ic_trim *t = (struct ic_trim *)s;
-    const struct ic_trim *like = from;
-
-    t->threshold = like->threshold;
-    t->right = like->right;
-    t->known = like->known;
-    for (int i = 0; i < 4; i++)
-        t->corner[i] = like->corner[i];
-}
 
 /* The colour of one stored pixel, where rows would bring it too late. */
 static enum ic_code analyse_corner(struct analyser *a, struct ic_box pixel, uint8_t corner[4], struct ic_error *e)
@@ -142,7 +139,7 @@ static enum ic_code analyse_trim_frame(const struct analyser *a, const struct ic
                                        struct ic_error *e)
 {
     struct ic_output o = { 0 };
-    enum ic_code rc = analyse_frame(a, p, &ic_codec_trim, analyse_set_trim, found, &o, e);
+    enum ic_code rc = analyse_frame(a, p, found, &o, e);
     const struct ic_trim *t = (const struct ic_trim *)o.sink;
 
     if (rc == IC_OK) {

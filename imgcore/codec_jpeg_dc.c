@@ -27,6 +27,12 @@ struct dc_component {
     int predicted;
 };
 
+struct dc_scan {
+    struct dc_component *of[3]; /* n, borrowed */
+    int n;
+    struct jpeg_bits bits;
+};
+
 struct dc_source {
     struct ic_source base;
     struct ic_mem *mem;           /* borrowed */
@@ -155,55 +161,60 @@ static bool dc_block(const struct dc_source *s, struct jpeg_bits *b, struct dc_c
 }
 
 /* An MCU of all components, or a block of one that has the scan for itself. */
-static bool dc_mcu(const struct dc_source *s, struct jpeg_bits *b, struct dc_component *const *of, int n, uint32_t mx,
-                   uint32_t my)
+static bool dc_mcu(const struct dc_source *s, struct dc_scan *scan, uint32_t mx, uint32_t my)
 {
-    if (n == 1)
-        return dc_block(s, b, of[0], mx, my);
-    for (int i = 0; i < n; i++)
-        for (uint32_t v = 0; v < of[i]->v; v++)
-            for (uint32_t h = 0; h < of[i]->h; h++)
-                if (!dc_block(s, b, of[i], mx * of[i]->h + h, my * of[i]->v + v))
+    if (scan->n == 1)
+        return dc_block(s, &scan->bits, scan->of[0], mx, my);
+    for (int i = 0; i < scan->n; i++) {
+        struct dc_component *c = scan->of[i];
+
+        for (uint32_t v = 0; v < c->v; v++)
+            for (uint32_t h = 0; h < c->h; h++)
+                if (!dc_block(s, &scan->bits, c, mx * c->h + h, my * c->v + v))
                     return false;
+    }
     return true;
 }
 
 /* To the restart marker that must be there. */
-static bool dc_restart(struct jpeg_bits *b, struct dc_component *const *of, int n, uint32_t count)
+static bool dc_restart(struct dc_scan *scan, uint32_t count)
 {
+    struct jpeg_bits *b = &scan->bits;
+
     if (!jpeg_bits_sound(b) || b->n - b->made_up >= 8 || b->end - b->p < 2 || b->p[0] != 0xff ||
         b->p[1] != RST0 + count % 8)
         return false;
     b->p += 2;
     b->acc = 0;
     b->n = b->made_up = 0;
-    for (int i = 0; i < n; i++)
-        of[i]->predicted = 0;
+    for (int i = 0; i < scan->n; i++)
+        scan->of[i]->predicted = 0;
     return true;
 }
 
-static bool dc_scan_blocks(struct dc_source *s, struct dc_component *const *of, int n)
+static bool dc_scan_blocks(struct dc_source *s, struct dc_scan *scan)
 {
-    struct jpeg_bits b = { .p = s->in.p + s->at, .end = s->in.p + s->in.n };
-    uint32_t w = n == 1 ? of[0]->blocks_w : s->mcus_w, h = n == 1 ? of[0]->blocks_h : s->mcus_h;
+    bool alone = scan->n == 1;
+    uint32_t w = alone ? scan->of[0]->blocks_w : s->mcus_w, h = alone ? scan->of[0]->blocks_h : s->mcus_h;
     uint32_t left = s->interval, restarts = 0;
 
+    scan->bits = (struct jpeg_bits){ .p = s->in.p + s->at, .end = s->in.p + s->in.n };
     for (uint32_t y = 0; y < h; y++) {
         for (uint32_t x = 0; x < w; x++, left--) {
             if (s->interval && !left) {
-                if (!dc_restart(&b, of, n, restarts++))
+                if (!dc_restart(scan, restarts++))
                     return false;
                 left = s->interval;
             }
-            if (!dc_mcu(s, &b, of, n, x, y))
+            if (!dc_mcu(s, scan, x, y))
                 return false;
         }
-        if (!jpeg_bits_sound(&b))
+        if (!jpeg_bits_sound(&scan->bits))
             return false;
     }
     /* What is left over must be the padding of the last byte. */
-    s->at = (size_t)(b.p - s->in.p);
-    return b.n - b.made_up < 8;
+    s->at = (size_t)(scan->bits.p - s->in.p);
+    return scan->bits.n - scan->bits.made_up < 8;
 }
 
 static struct dc_component *dc_named(struct dc_source *s, uint8_t id)
@@ -215,9 +226,9 @@ static struct dc_component *dc_named(struct dc_source *s, uint8_t id)
 }
 
 /* A scan whose header is b; s->at is behind it. Scans that hold no DC, or refine it, are passed by. */
-static bool dc_scan(struct dc_source *s, struct ic_bytes b)
+static bool dc_read_scan(struct dc_source *s, struct ic_bytes b)
 {
-    struct dc_component *of[3];
+    struct dc_scan scan;
     int n = b.n ? b.p[0] : 0;
 
     if (!s->n || n < 1 || n > s->n || b.n != 4u + 2u * (unsigned)n)
@@ -226,7 +237,7 @@ static bool dc_scan(struct dc_source *s, struct ic_bytes b)
         return s->progressive;
     s->shift = b.p[3 + 2 * n] & 15;
     for (int i = 0; i < n; i++) {
-        struct dc_component *c = of[i] = dc_named(s, b.p[1 + 2 * i]);
+        struct dc_component *c = scan.of[i] = dc_named(s, b.p[1 + 2 * i]);
 
         if (!c || c->seen || b.p[2 + 2 * i] >> 4 > 3 || (b.p[2 + 2 * i] & 15) > 3 || !s->quant[c->quant])
             return false;
@@ -239,7 +250,8 @@ static bool dc_scan(struct dc_source *s, struct ic_bytes b)
         if (!s->progressive)
             jpeg_huffman_add_steps(c->ac);
     }
-    return s->shift <= 13 && (s->progressive || !s->shift) && dc_scan_blocks(s, of, n);
+    scan.n = n;
+    return s->shift <= 13 && (s->progressive || !s->shift) && dc_scan_blocks(s, &scan);
 }
 
 /* Segments. */
@@ -285,7 +297,7 @@ static bool dc_segment(struct dc_source *s, int marker, struct ic_bytes b)
         s->interval = b.n == 2 ? (uint32_t)(b.p[0] << 8 | b.p[1]) : 0;
         return b.n == 2;
     case SOS:
-        return dc_scan(s, b);
+        return dc_read_scan(s, b);
     case APP14: /* Adobe's transform 0 is RGB */
         return b.n < 12 || memcmp(b.p, "Adobe", 5) != 0 || b.p[11] == 1;
     default:
