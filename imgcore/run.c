@@ -247,7 +247,7 @@ static void run_frame_done(struct run *r, int i)
 }
 
 /* Profile and metadata of an animation, as of a still image. */
-static enum ic_code run_end_anim(struct run *r, int i, bool *again, struct ic_error *e)
+static enum ic_code run_end_anim(struct run *r, int i, struct ic_error *e)
 {
     struct run_item *it = &r->item[i];
     struct ic_attached *a = &it->origin.attached;
@@ -255,7 +255,7 @@ static enum ic_code run_end_anim(struct run *r, int i, bool *again, struct ic_er
 
     if (!ic_icc_describes(a->profile, IC_ICC_RGB))
         a->profile = (struct ic_bytes){ 0 };
-    return rc == IC_OK ? run_anim_end(&it->anim, &it->plan, a, &it->output.bytes, again, e) : rc;
+    return rc == IC_OK ? run_anim_end(&it->anim, &it->plan, a, &it->output.bytes, e) : rc;
 }
 
 /* After the last frame: what is still open is an animation, or wants a frame that a cut file does not have. */
@@ -264,22 +264,22 @@ static void run_end_item(struct run *r, int i, bool *again)
     struct run_item *it = &r->item[i];
     double start = ic_now_ms();
     struct ic_error e;
-    bool more = false;
     enum ic_code rc;
 
     it->output = (struct ic_output){ .mem = &r->g->mem };
     it->output.bytes = (struct ic_buffer){ .mem = &r->g->mem, .max = r->g->limits.max_result };
-    rc = run_end_anim(r, i, &more, &e);
+    it->anim.again = false;
+    rc = run_end_anim(r, i, &e);
     it->ms += ic_now_ms() - start;
     it->encode_ms += ic_now_ms() - start;
     it->output.encode_ms = it->encode_ms;
     if (rc != IC_OK)
         run_drop(r, i, &e);
-    else if (more)
+    else if (it->anim.again)
         run_close_item(r, i);
     else
         run_done(r, i, r->source->truncated);
-    *again = *again || more;
+    *again = *again || it->anim.again;
 }
 
 /* Rows. */

@@ -23,7 +23,7 @@ enum ic_code run_anim_add(struct run_anim *a, const struct ic_plan *p, const str
 }
 
 enum ic_code run_anim_end(struct run_anim *a, const struct ic_plan *p, const struct ic_attached *attached,
-                          struct ic_buffer *out, bool *again, struct ic_error *e)
+                          struct ic_buffer *out, struct ic_error *e)
 {
     enum ic_code rc;
 
@@ -37,8 +37,8 @@ enum ic_code run_anim_end(struct run_anim *a, const struct ic_plan *p, const str
     ic_anim_free(a->writer);
     a->writer = NULL;
     ic_squeeze_judge(&a->squeeze, out); /* takes it over */
-    *again = ic_squeeze_next(&a->squeeze);
-    if (*again)
+    a->again = ic_squeeze_next(&a->squeeze);
+    if (a->again)
         return IC_OK;
     if (a->squeeze.best.n)
         rc = IC_OK;
