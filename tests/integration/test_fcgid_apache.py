@@ -20,7 +20,7 @@ PHOTO = "/img/photo.jpg"
 
 @pytest.fixture
 def site(sample_images):
-    s = FcgidSite(sample_images, test_build=True, workers=2, deadline="60s")
+    s = FcgidSite(sample_images, test_build=True, workers=2, deadline="300s")
     yield s
     s.stop()
 
