@@ -16,6 +16,7 @@
 #include <check.h>
 
 #include "../../imgcore/codec.h"
+#include "suite.h"
 
 struct blob {
     uint8_t *p; /* owned (malloc) */
@@ -434,14 +435,10 @@ static inline enum ic_code encode_ramp(enum ic_format f, enum ic_layout layout, 
     return rc;
 }
 
-static inline int run_suite(Suite *s)
+static inline int run_image_suite(Suite *s)
 {
     ic_init();
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return run_suite(s);
 }
 
 #endif

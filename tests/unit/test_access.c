@@ -5,6 +5,7 @@
 
 #include "../../fcgi/access.h"
 #include "../../fcgi/cidr.h"
+#include "suite.h"
 
 static const struct {
     const char *list, *address;
@@ -256,9 +257,5 @@ int main(void)
     tcase_add_test(t, preflights_are_answered);
     tcase_add_test(t, an_origin_is_no_way_to_write_headers);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_ENV);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return run_suite(s);
 }

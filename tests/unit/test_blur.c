@@ -328,5 +328,5 @@ int main(void)
     tcase_add_test(t, mild_is_the_known_kernel);
     tcase_add_loop_test(t, transparent_stays_transparent, 0, SHARPENINGS);
     suite_add_tcase(s, t);
-    return run_suite(s);
+    return run_image_suite(s);
 }

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "../../fcgi/cache.h"
+#include "suite.h"
 
 static char *name_of(const char *path, const char *query)
 {
@@ -120,9 +121,5 @@ int main(void)
     tcase_add_test(c, too_long_is_none);
     tcase_add_test(c, what_an_extension_says);
     suite_add_tcase(s, c);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_ENV);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return run_suite(s);
 }

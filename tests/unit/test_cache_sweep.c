@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "../../fcgi/cache_private.h"
+#include "suite.h"
 
 static char dir[64];
 static struct config c;
@@ -82,9 +83,5 @@ int main(void)
     tcase_add_checked_fixture(t, set_up, tear_down);
     tcase_add_test(t, one_that_was_ended_counts_for_none);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_ENV);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return run_suite(s);
 }

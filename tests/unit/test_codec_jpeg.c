@@ -468,5 +468,5 @@ int main(void)
     tcase_add_test(t, scans_are_limited);
     tcase_add_test(t, memory_is_limited);
     suite_add_tcase(s, t);
-    return run_suite(s);
+    return run_image_suite(s);
 }

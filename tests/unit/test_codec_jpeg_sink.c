@@ -193,5 +193,5 @@ int main(void)
     tcase_add_test(t, unfinished_images_are_errors);
     tcase_add_test(t, other_layouts_map_to_what_jpeg_takes);
     suite_add_tcase(s, t);
-    return run_suite(s);
+    return run_image_suite(s);
 }

@@ -330,5 +330,5 @@ int main(void)
     tcase_add_test(t, results_and_requests_are_limited);
     tcase_add_test(t, other_layouts_map_to_rgb);
     suite_add_tcase(s, t);
-    return run_suite(s);
+    return run_image_suite(s);
 }

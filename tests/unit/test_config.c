@@ -1,6 +1,7 @@
 /* The configuration: every type of value, the four sources and their order, complaints, and what has to fit together.
  */
 #include "configs.h"
+#include "suite.h"
 
 static bool load_arg(const char *arg)
 {
@@ -353,9 +354,5 @@ static Suite *suite(void)
 
 int main(void)
 {
-    SRunner *r = srunner_create(suite());
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return run_suite(suite());
 }

@@ -2,6 +2,7 @@
  *
  * Runs in the repository's root, whose conf/pixpool.conf it compares. */
 #include "configs.h"
+#include "suite.h"
 
 static char *printed(const struct config *from)
 {
@@ -138,9 +139,5 @@ static Suite *suite(void)
 
 int main(void)
 {
-    SRunner *r = srunner_create(suite());
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return run_suite(suite());
 }

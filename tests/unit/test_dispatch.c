@@ -13,6 +13,7 @@
 #include "../../fcgi/clock.h"
 #include "../../fcgi/handoff.h"
 #include "conns.h"
+#include "suite.h"
 
 static struct config cfg;
 static struct dispatch *d;
@@ -504,9 +505,5 @@ static Suite *suite(void)
 
 int main(void)
 {
-    SRunner *r = srunner_create(suite());
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return run_suite(suite());
 }

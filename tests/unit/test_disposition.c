@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "../../fcgi/disposition.h"
+#include "suite.h"
 
 static const struct {
     bool attachment;
@@ -63,9 +64,5 @@ int main(void)
     tcase_add_loop_test(t, what_is_told, 0, (int)(sizeof names / sizeof *names));
     tcase_add_test(t, long_names_are_cut_between_characters);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_ENV);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return run_suite(s);
 }

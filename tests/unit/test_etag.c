@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "../../fcgi/etag.h"
+#include "suite.h"
 
 static const struct etag_parts base = { .path = "a.jpg",
                                         .options = "w=3",
@@ -86,9 +87,5 @@ int main(void)
     tcase_add_loop_test(t, every_part_counts, 0, 9);
     tcase_add_loop_test(t, if_none_match, 0, (int)(sizeof lists / sizeof *lists));
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_ENV);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return run_suite(s);
 }

@@ -9,6 +9,7 @@
 
 #include "../../fcgi/clock.h"
 #include "../../fcgi/flight.h"
+#include "suite.h"
 
 #define SOON_MS 20000
 
@@ -177,9 +178,5 @@ int main(void)
     tcase_add_test(t, followers_leave_in_their_own_time);
     tcase_add_test(t, never_two_at_once);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed != 0;
+    return run_suite(s);
 }

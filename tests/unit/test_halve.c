@@ -1,5 +1,6 @@
 /* Halved planes: whatever the strips they come in, the averages of the whole plane. */
 #include "../../imgcore/halve.h"
+#include "suite.h"
 
 #include <check.h>
 #include <stdlib.h>
@@ -124,9 +125,5 @@ int main(void)
     tcase_add_loop_test(t, strips_make_no_difference, 0, (int)(sizeof sizes / sizeof *sizes));
     tcase_add_test(t, a_small_budget_is_told);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return run_suite(s);
 }

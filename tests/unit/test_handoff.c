@@ -5,6 +5,7 @@
 
 #include "../../fcgi/handoff.h"
 #include "conns.h"
+#include "suite.h"
 
 static struct handoff h;
 static int pair[2]; /* pair[0] is the connection's, pair[1] the peer's */
@@ -233,9 +234,5 @@ static Suite *suite(void)
 
 int main(void)
 {
-    SRunner *r = srunner_create(suite());
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return run_suite(suite());
 }

@@ -1,6 +1,7 @@
 /* Conversions of colour: the fast way against lcms2, the cache, and a small budget. */
 #include "../../imgcore/icc.h"
 #include "../../imgcore/icc_matrix.h"
+#include "suite.h"
 
 #include <check.h>
 #include <stdlib.h>
@@ -238,9 +239,5 @@ int main(void)
     tcase_add_test(t, a_small_budget_is_told);
     tcase_add_test(t, a_small_budget_is_told_for_16_bits);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return run_suite(s);
 }

@@ -5,6 +5,7 @@
 
 #include "../../imgcore/cpu.h"
 #include "../../imgcore/image.h"
+#include "suite.h"
 
 #define BLOCK_W 37
 #define BLOCK_H 39
@@ -146,9 +147,5 @@ int main(void)
     tcase_add_loop_test(t, put_turns_and_places, 0, 8);
     tcase_add_test(t, budget_holds);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return run_suite(s);
 }

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "../../fcgi/process.h"
+#include "suite.h"
 
 static int pair[2], files[3];
 
@@ -177,9 +178,5 @@ int main(void)
     tcase_add_test(t, nonsense_is_refused_and_leaks_nothing);
     tcase_add_test(t, a_full_socket_fails_instead_of_blocking);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed != 0;
+    return run_suite(s);
 }

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "../../fcgi/job.h"
+#include "suite.h"
 
 #define OUT 1000
 
@@ -236,9 +237,5 @@ int main(void)
     tcase_add_test(t, a_stopped_job_says_nothing_more);
     tcase_add_test(t, messages_are_checked);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed != 0;
+    return run_suite(s);
 }

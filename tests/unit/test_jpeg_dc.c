@@ -331,5 +331,5 @@ int main(void)
     tcase_add_test(t, large_factors_are_clipped);
     tcase_add_loop_test(t, broken_files_break_nothing, 0, 8);
     suite_add_tcase(suite, t);
-    return run_suite(suite);
+    return run_image_suite(suite);
 }

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "../../fcgi/ledger.h"
+#include "suite.h"
 
 START_TEST(a_budget_holds_for_all_together)
 {
@@ -149,9 +150,5 @@ int main(void)
     tcase_add_test(t, the_next_binary_takes_it_over);
     tcase_add_test(t, what_it_does_not_know_it_leaves_alone);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed != 0;
+    return run_suite(s);
 }

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "../../fcgi/process.h"
+#include "suite.h"
 
 static char directory[] = "/tmp/test_listen.XXXXXX", path[64], address[128], err[256];
 static struct config c;
@@ -315,9 +316,5 @@ int main(void)
     tcase_add_test(t, descriptors_by_number_must_listen);
     tcase_add_test(t, systemd_hands_over_descriptor_3);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed != 0;
+    return run_suite(s);
 }

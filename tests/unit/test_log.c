@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "../../fcgi/log.h"
+#include "suite.h"
 
 static char path[64];
 static char text[1 << 20]; /* the log file, after slurp */
@@ -295,9 +296,5 @@ int main(int argc, char **argv)
 {
     if (argc > 1 && strcmp(argv[1], "--title") == 0)
         return show_title(argc, argv);
-    SRunner *r = srunner_create(suite());
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return run_suite(suite());
 }

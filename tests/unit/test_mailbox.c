@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "../../fcgi/process.h"
+#include "suite.h"
 
 #define MEGA ((size_t)1 << 20)
 
@@ -105,9 +106,5 @@ int main(void)
     tcase_add_test(t, punching_returns_pages_of_large_jobs_only);
     tcase_add_test(t, private_memory_has_the_same_shape);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed != 0;
+    return run_suite(s);
 }

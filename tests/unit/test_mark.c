@@ -7,6 +7,7 @@
 
 #include "../../imgcore/engine.h"
 #include "../../imgcore/imgcore.h"
+#include "suite.h"
 
 static const struct ic_limits limits = { .max_pixels_in = 10000000,
                                          .max_side_in = 30000,
@@ -441,9 +442,5 @@ int main(void)
     tcase_add_test(t, the_least_used_go_first);
     tcase_add_test(t, failures_are_the_marks);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_ENV);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed != 0;
+    return run_suite(s);
 }

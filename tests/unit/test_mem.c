@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "../../imgcore/mem.h"
+#include "suite.h"
 
 START_TEST(alloc_counts_and_aligns)
 {
@@ -110,9 +111,5 @@ int main(void)
     tcase_add_test(t, buffer_keeps_a_small_limit);
     tcase_add_test(t, buffer_without_memory_fails_and_keeps_its_bytes);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return run_suite(s);
 }

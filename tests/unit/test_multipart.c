@@ -6,6 +6,7 @@
 
 #include "../../fcgi/multipart.h"
 #include "../../fcgi/multipart_reader.h"
+#include "suite.h"
 
 #define TYPE     "multipart/form-data; boundary=XX"
 #define COUNT(a) ((int)(sizeof(a) / sizeof *(a)))
@@ -366,9 +367,5 @@ int main(void)
     tcase_add_loop_test(t, numbers_and_sizes_are_bounded, 0, 5);
     tcase_add_test(t, names_are_bounded);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_ENV);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return run_suite(s);
 }

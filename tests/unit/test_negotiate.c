@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "../../fcgi/negotiate.h"
+#include "suite.h"
 
 #define COUNT(a) ((int)(sizeof(a) / sizeof *(a)))
 
@@ -128,9 +129,5 @@ int main(void)
     tcase_add_loop_test(t, type, 0, COUNT(types));
     tcase_add_loop_test(t, parameter, 0, COUNT(parameters));
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_ENV);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return run_suite(s);
 }

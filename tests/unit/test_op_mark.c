@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "../../imgcore/op_mark.h"
+#include "suite.h"
 
 #define SIDE_MAX 64
 
@@ -316,9 +317,5 @@ int main(void)
     tcase_add_test(t, opaque_alpha_is_left_alone);
     tcase_add_test(t, no_memory);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_ENV);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed != 0;
+    return run_suite(s);
 }

@@ -75,5 +75,5 @@ int main(void)
     tcase_add_loop_test(t, squares_have_their_mean, 0, 5);
     tcase_add_test(t, invisible_colours_do_not_count);
     suite_add_tcase(s, t);
-    return run_suite(s);
+    return run_image_suite(s);
 }

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "suite.h"
+
 #define SIDE 100
 
 enum kind { slope, texture, fade, island, clear };
@@ -111,9 +113,5 @@ int main(void)
     tcase_add_loop_test(t, thumbhash_is_what_the_reference_makes, 0, n);
     tcase_add_test(t, limits_are_told);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return run_suite(s);
 }

@@ -1,5 +1,6 @@
 /* Plans: every fit and gravity, focal points, shares and areas, table by table. */
 #include "plans.h"
+#include "suite.h"
 
 static const struct {
     int fit;
@@ -207,9 +208,5 @@ int main(void)
     tcase_add_test(t, percent_and_dpr);
     tcase_add_loop_test(t, rect, 0, N(rects));
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return run_suite(s);
 }

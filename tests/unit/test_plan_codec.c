@@ -1,5 +1,6 @@
 /* What a plan decides for the codecs: the scale to decode at, the frames, what to encode with. */
 #include "plans.h"
+#include "suite.h"
 
 static const struct {
     uint32_t src, dst;
@@ -123,9 +124,5 @@ int main(void)
     tcase_add_loop_test(t, background, 0, N(backgrounds));
     tcase_add_test(t, frames_are_chosen);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return run_suite(s);
 }

@@ -1,5 +1,6 @@
 /* What a plan predicts: memory, and time. Whether runs keep to it is for test_run_memory.c and the benches. */
 #include "plans.h"
+#include "suite.h"
 
 START_TEST(memory_is_predicted)
 {
@@ -63,9 +64,5 @@ int main(void)
     tcase_add_test(t, each_frame_costs);
     tcase_add_test(t, arithmetic_coding_costs_more);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return run_suite(s);
 }

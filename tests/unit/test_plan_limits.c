@@ -1,5 +1,6 @@
 /* What a plan refuses: sources and results over a limit, recipes that no door of ours would let through. */
 #include "plans.h"
+#include "suite.h"
 
 START_TEST(limits_hold)
 {
@@ -83,9 +84,5 @@ int main(void)
     tcase_add_test(t, limits_hold);
     tcase_add_test(t, recipes_from_elsewhere_are_checked);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return run_suite(s);
 }

@@ -1,5 +1,6 @@
 /* Plans of what is turned and put round: oriented areas, flips, quarter turns, other angles, borders. */
 #include "plans.h"
+#include "suite.h"
 
 /* rect names the top left tenth as shown; where that is stored depends on orientation. Stored: 1000 x 500. */
 static const struct {
@@ -188,9 +189,5 @@ int main(void)
     tcase_add_test(t, what_is_put_round_adds_to_the_size);
     tcase_add_test(t, an_opaque_border_needs_no_alpha);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return run_suite(s);
 }

@@ -391,5 +391,5 @@ int main(void)
     tcase_add_test(t, drawings_stay_small);
     tcase_add_test(t, a_result_may_be_as_large_as_allowed);
     suite_add_tcase(s, t);
-    return run_suite(s);
+    return run_image_suite(s);
 }

@@ -3,6 +3,7 @@
 
 #include "../../fcgi/ledger.h"
 #include "../../fcgi/pool_private.h"
+#include "suite.h"
 
 static struct nursery n;
 
@@ -393,9 +394,5 @@ int main(void)
     tcase_add_test(t, no_wake_up_and_no_worker_is_lost);
     tcase_add_test(t, everybody_gets_a_turn);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed != 0;
+    return run_suite(s);
 }

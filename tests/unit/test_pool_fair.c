@@ -2,6 +2,7 @@
 #include "nursery.h"
 
 #include "../../fcgi/pool_private.h"
+#include "suite.h"
 
 static struct config config(int workers, int queue)
 {
@@ -299,9 +300,5 @@ int main(void)
     tcase_add_test(t, lanes_wait_by_their_weights);
     tcase_add_test(t, the_refused_are_told_different_times);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed != 0;
+    return run_suite(s);
 }

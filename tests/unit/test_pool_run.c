@@ -1,5 +1,6 @@
 /* One job and everything that can become of it, with workers that do as they are told. */
 #include "nursery.h"
+#include "suite.h"
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -452,9 +453,5 @@ int main(void)
     t = tcase_create("no worker");
     tcase_add_test(t, inline_jobs_run_behind_the_same_door);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed != 0;
+    return run_suite(s);
 }

@@ -316,5 +316,5 @@ int main(void)
     tcase_add_test(t, mutants);
     tcase_add_test(t, codecs_are_found);
     suite_add_tcase(s, t);
-    return run_suite(s);
+    return run_image_suite(s);
 }

@@ -199,5 +199,5 @@ int main(void)
     tcase_add_loop_test(t, jpeg_damage, 0, FRAME_DAMAGE);
     tcase_add_test(t, jpeg_more_damage);
     suite_add_tcase(s, t);
-    return run_suite(s);
+    return run_image_suite(s);
 }

@@ -137,5 +137,5 @@ int main(void)
     tcase_add_loop_test(t, png_damage, 0, IHDR_DAMAGE);
     tcase_add_test(t, png_more_damage);
     suite_add_tcase(s, t);
-    return run_suite(s);
+    return run_image_suite(s);
 }

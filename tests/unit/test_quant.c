@@ -1,5 +1,6 @@
 /* The quantiser: exact where it can be, close where it can't. What it is worth beside pngquant: test_palette.py. */
 #include "../../imgcore/quant_private.h"
+#include "suite.h"
 
 #include <check.h>
 #include <stdlib.h>
@@ -207,9 +208,5 @@ int main(void)
     tcase_add_test(t, dithering_keeps_local_means);
     tcase_add_test(t, a_small_budget_is_told);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return run_suite(s);
 }

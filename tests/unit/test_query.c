@@ -1,5 +1,6 @@
 /* The option parser, through a query: every value it takes, with its canonical text, and what it says of all others. */
 #include "queries.h"
+#include "suite.h"
 
 /* Parses and finishes; true: canon holds the canonical text, else e the error. */
 static bool run(const char *text, char *canon, struct query_error *e)
@@ -374,9 +375,5 @@ int main(void)
     tcase_add_test(t, error_texts_hold_printable_ascii_only);
     tcase_add_test(t, long_values_are_refused);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_ENV);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return run_suite(s);
 }

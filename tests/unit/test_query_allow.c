@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "../../fcgi/query_option.h"
+#include "suite.h"
 
 static struct config_preset wide = { (char *)"wide", (char *)"w=1234", NULL, 0 };
 static struct config_preset thumb = { (char *)"thumb", (char *)"w=100,h=50,q=33,fit=fill", &wide, 0 };
@@ -226,9 +227,5 @@ int main(void)
     tcase_add_loop_test(t, lists_are_checked, 0, COUNT(lists));
     tcase_add_loop_test(t, words_of_other_services, 0, COUNT(words));
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_ENV);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return run_suite(s);
 }

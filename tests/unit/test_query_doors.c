@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "../../fcgi/query_option.h"
+#include "suite.h"
 
 #define VALUES 64
 #define TEXT   256
@@ -351,9 +352,5 @@ int main(void)
     tcase_add_loop_test(t, an_empty_value_is_understood, 0, query_options_n);
     tcase_add_loop_test(t, nonsense_is_refused_by_name, 0, query_options_n);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_ENV);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return run_suite(s);
 }

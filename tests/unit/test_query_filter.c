@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "../../fcgi/query.h"
+#include "suite.h"
 
 static struct query parsed(const char *text)
 {
@@ -79,9 +80,5 @@ int main(void)
     tcase_add_loop_test(t, the_rest_is_refused, 0, sizeof refused / sizeof *refused);
     tcase_add_test(t, colours_reach_the_recipe);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return run_suite(s);
 }

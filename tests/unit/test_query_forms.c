@@ -1,5 +1,6 @@
 /* The doors beside a query: lists in a path, form fields, JSON; and what all of them leave in the recipe. */
 #include "queries.h"
+#include "suite.h"
 
 /* What reaches imgcore. */
 
@@ -234,9 +235,5 @@ int main(void)
     tcase_add_test(t, doors_share_the_repeat_check);
     tcase_add_test(t, options_segments_are_recognised);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_ENV);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return run_suite(s);
 }

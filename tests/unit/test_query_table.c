@@ -1,5 +1,6 @@
 /* The option table itself: its names, its defaults, itself as JSON, and the canonical text. */
 #include "queries.h"
+#include "suite.h"
 
 START_TEST(every_name_is_unique)
 {
@@ -81,9 +82,5 @@ int main(void)
     tcase_add_test(t, the_table_as_json);
     tcase_add_test(t, canonical_is_cut_not_overrun);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_ENV);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return run_suite(s);
 }

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "../../fcgi/record.h"
+#include "suite.h"
 
 struct bytes {
     uint8_t p[80000];
@@ -437,9 +438,5 @@ static Suite *suite(void)
 
 int main(void)
 {
-    SRunner *r = srunner_create(suite());
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return run_suite(suite());
 }

@@ -6,6 +6,7 @@
 
 #include "../../imgcore/analyse.h"
 #include "../../imgcore/plan.h"
+#include "suite.h"
 
 static const struct ic_limits limits = { .max_pixels_in = 100000000,
                                          .max_side_in = 30000,
@@ -259,9 +260,5 @@ int main(void)
     tcase_add_test(t, any_size_of_picture_will_do);
     tcase_add_test(t, light_is_that_of_the_standard);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return run_suite(s);
 }

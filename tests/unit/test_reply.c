@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "../../fcgi/reply.h"
+#include "suite.h"
 
 static struct reply a;
 static char head[REPLY_HEAD];
@@ -289,9 +290,5 @@ static Suite *suite(void)
 
 int main(void)
 {
-    SRunner *r = srunner_create(suite());
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return run_suite(suite());
 }

@@ -1,6 +1,7 @@
 /* One request over a socketpair, with a handler made here: what handlers are told, and what goes back on the wire.
  * Deadlines need the dispatcher's loop and are tested against the whole program. */
 #include "requests.h"
+#include "suite.h"
 
 /* What handlers see. */
 
@@ -178,9 +179,5 @@ static Suite *suite(void)
 
 int main(void)
 {
-    SRunner *r = srunner_create(suite());
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return run_suite(suite());
 }

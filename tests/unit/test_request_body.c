@@ -1,6 +1,7 @@
 /* Bodies of requests: their lengths and ends, the memory and the shares they take, and what they leave on a connection
  * that is kept. */
 #include "requests.h"
+#include "suite.h"
 
 static const struct {
     size_t sent;
@@ -251,9 +252,5 @@ static Suite *suite(void)
 
 int main(void)
 {
-    SRunner *r = srunner_create(suite());
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return run_suite(suite());
 }

@@ -232,5 +232,5 @@ static Suite *suite(void)
 
 int main(void)
 {
-    return run_suite(suite());
+    return run_image_suite(suite());
 }

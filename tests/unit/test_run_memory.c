@@ -188,5 +188,5 @@ int main(void)
     tcase_add_loop_test(t, prediction_suffices_for_pixels, 0, 4);
     tcase_add_loop_test(t, prediction_suffices_for_animations, 0, 2);
     suite_add_tcase(s, t);
-    return run_suite(s);
+    return run_image_suite(s);
 }

@@ -258,5 +258,5 @@ static Suite *suite(void)
 
 int main(void)
 {
-    return run_suite(suite());
+    return run_image_suite(suite());
 }

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "../../fcgi/runners.h"
+#include "suite.h"
 
 #define STACK 262144
 
@@ -168,9 +169,5 @@ int main(void)
     tcase_add_test(t, a_removed_guest_is_left_alone);
     tcase_add_test(t, stopping_lets_work_end_and_takes_no_more);
     suite_add_tcase(s, t);
-    SRunner *sr = srunner_create(s);
-    srunner_run_all(sr, CK_NORMAL);
-    int failed = srunner_ntests_failed(sr);
-    srunner_free(sr);
-    return failed > 0;
+    return run_suite(s);
 }

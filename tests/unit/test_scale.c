@@ -7,6 +7,7 @@
 
 #include "../../imgcore/cpu.h"
 #include "../../imgcore/scale.h"
+#include "suite.h"
 
 static struct ic_mem mem;
 static struct ic_weights_cache cache;
@@ -291,9 +292,5 @@ int main(void)
     tcase_add_loop_test(t, reference_gives_the_same, 0, IC_KERNEL_NEAREST + 1);
     tcase_add_test(t, budget_holds);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return run_suite(s);
 }

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "../../fcgi/sign.h"
+#include "suite.h"
 
 static json_t *file;
 static char keys[200];
@@ -150,9 +151,5 @@ int main(void)
     tcase_add_test(t, a_key_is_found_by_its_whole_id);
     tcase_add_loop_test(t, key_lists, 0, (int)(sizeof lists / sizeof *lists));
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_ENV);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return run_suite(s);
 }

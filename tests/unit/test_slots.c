@@ -10,6 +10,7 @@
 
 #include "../../fcgi/clock.h"
 #include "../../fcgi/slots.h"
+#include "suite.h"
 
 static char dir[] = "/tmp/pixpool-slots-XXXXXX", file[sizeof dir + 16];
 static struct config c;
@@ -222,9 +223,5 @@ int main(void)
     tcase_add_test(t, nobody_can_put_another_file_there);
     tcase_add_test(t, the_book_is_sane_whatever_the_file_holds);
     suite_add_tcase(suite, t);
-    SRunner *r = srunner_create(suite);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed != 0;
+    return run_suite(suite);
 }

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "../../fcgi/source.h"
+#include "suite.h"
 
 static char top[64]; /* a temporary directory: holds root and what lies outside of it */
 static char root[80];
@@ -241,9 +242,5 @@ int main(void)
     tcase_add_test(t, a_link_bomb_ends);
     tcase_add_test(t, a_missing_root_has_no_files);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_ENV);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return run_suite(s);
 }

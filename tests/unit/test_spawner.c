@@ -16,6 +16,7 @@
 #include "../../fcgi/clock.h"
 #include "../../fcgi/dispatch.h"
 #include "../../fcgi/process.h"
+#include "suite.h"
 
 /* As c->queue: the gateway ignores SIGTERM. As c->worker_jobs: workers ignore the end of their socket. */
 #define DEAF 77
@@ -467,9 +468,5 @@ int main(void)
     tcase_add_test(t, signals_for_the_group_leave_workers_alone);
     tcase_add_test(t, without_workers_there_is_a_gateway_only);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed != 0;
+    return run_suite(s);
 }

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "../../fcgi/spool.h"
+#include "suite.h"
 
 START_TEST(what_was_put_lies_there)
 {
@@ -57,9 +58,5 @@ int main(void)
     tcase_add_test(t, the_bound_holds_until_all_is_read);
     tcase_add_test(t, no_place_no_spool);
     suite_add_tcase(s, t);
-    SRunner *sr = srunner_create(s);
-    srunner_run_all(sr, CK_NORMAL);
-    int failed = srunner_ntests_failed(sr);
-    srunner_free(sr);
-    return failed > 0;
+    return run_suite(s);
 }

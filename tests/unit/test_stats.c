@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "../../fcgi/stats.h"
+#include "suite.h"
 
 START_TEST(a_series_is_what_its_labels_say)
 {
@@ -155,9 +156,5 @@ int main(void)
     tcase_add_test(t, children_count_for_all_until_they_leave);
     tcase_add_test(t, the_text_is_prometheus);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed != 0;
+    return run_suite(s);
 }

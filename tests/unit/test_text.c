@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "../../imgcore/text.h"
+#include "suite.h"
 
 #define SANS "/usr/share/fonts/truetype/dejavu/DejaVuSans.ttf"
 
@@ -118,9 +119,5 @@ int main(void)
     tcase_add_test(t, no_room);
     tcase_add_test(t, failures);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_ENV);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed != 0;
+    return run_suite(s);
 }

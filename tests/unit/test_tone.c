@@ -344,5 +344,5 @@ int main(void)
     tcase_add_test(t, a_block_that_clips_goes_through_rgb);
     tcase_add_test(t, every_value_is_checked);
     suite_add_tcase(s, t);
-    return run_suite(s);
+    return run_image_suite(s);
 }

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "../../fcgi/uri.h"
+#include "suite.h"
 
 static const struct {
     const char *in, *out; /* NULL: refused */
@@ -112,9 +113,5 @@ int main(void)
     tcase_add_loop_test(t, value, 0, COUNT(values));
     tcase_add_test(t, value_ends_where_it_is_said_to);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_ENV);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return run_suite(s);
 }

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "../../imgcore/weights.h"
+#include "suite.h"
 
 #define KERNELS (IC_KERNEL_NEAREST + 1)
 
@@ -251,9 +252,5 @@ int main(void)
     tcase_add_test(t, a_sample_in_part_counts_in_part);
     tcase_add_test(t, budget_holds);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return run_suite(s);
 }

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "../../fcgi/zip.h"
+#include "suite.h"
 
 static char path[32];
 static FILE *file;
@@ -146,9 +147,5 @@ int main(void)
     tcase_add_test(t, an_entry_of_more_than_four_gigabytes);
     tcase_add_test(t, a_reader_who_left_is_told_at_once);
     suite_add_tcase(suite, t);
-    SRunner *r = srunner_create(suite);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed != 0;
+    return run_suite(suite);
 }
