@@ -204,6 +204,9 @@ def sample_images(tmp_path_factory):
     root = tmp_path_factory.mktemp("samples") / "images"
     root.mkdir()
     write_samples(root)
+    for path in root.rglob("*"):  # they have lain there for a while: what was just written is not cached
+        if path.is_file() and not path.is_symlink():
+            os.utime(path, (time.time() - 3600,) * 2)
     return root
 
 
