@@ -3,6 +3,7 @@
 What it has in common with the other servers is in test_servers.py; processes without Apache are in test_fcgid.py."""
 
 import collections
+import contextlib
 import io
 import os
 import signal
@@ -23,6 +24,12 @@ def site(sample_images):
     s = FcgidSite(sample_images, test_build=True, workers=2, deadline="300s")
     yield s
     s.stop()
+
+
+def kill(pid):
+    """One that has ended meanwhile is as good as killed."""
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGKILL)
 
 
 def ours(site):
@@ -110,7 +117,7 @@ def test_forty_at_once(site, sample_images):
     upload = http("POST", f"{site.url}/api/images/process", os.urandom(10 << 20), {"Content-Type": "image/jpeg"})
     for pid in ours(site):  # nobody waits for what hangs
         if command_line(pid) == "pixpool: spawner":
-            os.kill(pid, signal.SIGKILL)
+            kill(pid)
     for t in threads:
         t.join()
     assert enough, len(refused)
@@ -163,6 +170,6 @@ def test_kill_leaves_nothing(site):
     t = busy(site)
     for pid in session_processes(site.pid):
         if not command_line(pid).startswith("pixpool: "):
-            os.kill(pid, signal.SIGKILL)
+            kill(pid)
     assert wait_until(lambda: not session_processes(site.pid), 5), [command_line(p) for p in ours(site)]
     t.join()
