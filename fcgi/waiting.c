@@ -107,6 +107,13 @@ static bool send_now(const struct conn *c, const uint8_t *p, size_t n)
     return send(c->fd, p, n, MSG_DONTWAIT | MSG_NOSIGNAL) == (ssize_t)n;
 }
 
+/* Tells the server not to ask on this connection again: nginx closes one on which something comes unasked. */
+static void say_farewell(const struct conn *c)
+{
+    uint8_t farewell[RECORD_HEADER];
+    send_now(c, farewell, record_farewell(farewell, 1)); /* the id that servers use, one request at a time */
+}
+
 /* Takes a management record out of the socket and answers it. The connection is silent again: no request has begun. */
 static bool manage(struct waiting *w, struct conn *c, const struct record_head *head)
 {
@@ -217,6 +224,8 @@ void waiting_returned(struct waiting *w, struct conn *c)
         return;
     }
     c->kept = true;
+    if (w->drains && w->retires) /* its answer may have begun before the drain; said twice does no harm */
+        say_farewell(c);
     waiting_silent(w, c);
     examine(w, c, false);
 }
@@ -308,11 +317,10 @@ void waiting_drain(struct waiting *w, bool retires)
 {
     w->drains = true;
     w->retires = retires;
-    uint8_t farewell[RECORD_HEADER];
     for (struct conn *c = w->idle.first, *next; c != NULL; c = next) {
         next = c->next;
         if (c->kept && retires)
-            send_now(c, farewell, record_farewell(farewell, 1)); /* the id that servers use, one request at a time */
+            say_farewell(c);
         else if (c->kept)
             waiting_close(w, c);
     }
