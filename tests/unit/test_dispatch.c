@@ -1,123 +1,10 @@
-/* The dispatcher's loop against peers made by hand.
- *
- * Each test is a process of its own, so that it may send itself SIGTERM and lower its limits. */
+/* The dispatcher's loop: which connections reach a thread, and which are closed when. How it ends:
+ * test_dispatch_drain.c. */
 #include <fcntl.h>
-#include <poll.h>
-#include <signal.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <sys/resource.h>
-#include <sys/un.h>
-#include <unistd.h>
 
-#include "../../fcgi/clock.h"
-#include "../../fcgi/handoff.h"
-#include "conns.h"
+#include "dispatching.h"
 #include "suite.h"
-
-static struct config cfg;
-static struct dispatch *d;
-static struct sockaddr_un where;
-static pthread_t loop;
-static int listener, spawner[2];
-
-static void *run(void *arg)
-{
-    return (void *)(intptr_t)dispatch_run(arg);
-}
-
-static void loop_start(void)
-{
-    sigset_t set;
-    sigemptyset(&set);
-    sigaddset(&set, SIGTERM);
-    pthread_sigmask(SIG_BLOCK, &set, NULL);
-    where = (struct sockaddr_un){ .sun_family = AF_UNIX };
-    snprintf(where.sun_path + 1, sizeof where.sun_path - 1, "pixpool-test-%d", (int)getpid()); /* abstract */
-    listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    ck_assert_int_eq(bind(listener, (struct sockaddr *)&where, sizeof where), 0);
-    ck_assert_int_eq(listen(listener, 64), 0);
-    ck_assert_int_eq(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, spawner), 0);
-    d = dispatch_create(&cfg, NULL, listener, spawner[0]);
-    ck_assert_ptr_nonnull(d);
-    ck_assert_int_eq(pthread_create(&loop, NULL, run, d), 0);
-}
-
-static void cfg_setup(void)
-{
-    cfg = (struct config){
-        .workers = 1, .threads = 12, .header_timeout_ms = 150, .idle_timeout_ms = 1000, .grace_ms = 600
-    };
-}
-
-static void loop_setup(void)
-{
-    cfg_setup();
-    loop_start();
-}
-
-/* For what happens at once: no time limit could bring it about. */
-static void patient_setup(void)
-{
-    cfg_setup();
-    cfg.header_timeout_ms = cfg.idle_timeout_ms = 60000;
-    loop_start();
-}
-
-static enum dispatch_end loop_end(void)
-{
-    void *end;
-    pthread_join(loop, &end);
-    return (enum dispatch_end)(intptr_t)end;
-}
-
-/* Ends the loop in order, and lets a sanitizer see what was not freed. */
-static void loop_teardown(void)
-{
-    kill(getpid(), SIGTERM);
-    ck_assert_int_ne(loop_end(), DISPATCH_ORPHANED);
-    dispatch_free(d);
-    close(listener);
-    close(spawner[0]);
-    close(spawner[1]);
-}
-
-static int join(void)
-{
-    int fd = socket(AF_UNIX, SOCK_STREAM, 0);
-    ck_assert_int_eq(connect(fd, (struct sockaddr *)&where, sizeof where), 0);
-    return fd;
-}
-
-/* BEGIN_REQUEST, one pair, the empty PARAMS. */
-static const uint8_t header[] = "\1\1\0\1\0\x08\0\0\0\1\1\0\0\0\0\0"
-                                "\1\4\0\1\0\x04\0\0\1\1AB"
-                                "\1\4\0\1\0\0\0\0";
-#define HEADER ((int)sizeof header - 1)
-
-static void give(int fd, const void *p, int n)
-{
-    ck_assert_int_eq(send(fd, p, (size_t)n, MSG_NOSIGNAL), n);
-}
-
-/* Milliseconds until the peer has ended the connection; -1: it has not within 20 s. */
-static int ended_after(int fd)
-{
-    int64_t from = clock_ms();
-    struct pollfd p = { .fd = fd, .events = POLLIN };
-    if (poll(&p, 1, 20000) <= 0 || strcmp(state(fd), "data") == 0 || strcmp(state(fd), "silent") == 0)
-        return -1;
-    return (int)(clock_ms() - from);
-}
-
-/* Until the loop knows n connections. */
-static void known(int n)
-{
-    int64_t limit = clock_ms() + 20000;
-    while (handoff_conns((struct handoff *)d) != n && clock_ms() < limit)
-        usleep(1000);
-    ck_assert_int_eq(handoff_conns((struct handoff *)d), n);
-}
 
 static int ready_now(void)
 {
@@ -331,62 +218,6 @@ START_TEST(a_deadline_frees_a_blocked_thread)
 }
 END_TEST
 
-START_TEST(drain_serves_what_has_come)
-{
-    int kept = join(), fresh = join(), at_work = join();
-    char all[64];
-    give(kept, header, HEADER);
-    struct conn *c = dispatch_take(d);
-    ck_assert_int_eq(recv(c->fd, all, sizeof all, 0), HEADER);
-    dispatch_keep(d, c);
-    give(at_work, header, HEADER);
-    c = dispatch_take(d);
-    known(3);
-
-    kill(getpid(), SIGTERM);
-    int ms = ended_after(kept);
-    ck_assert_int_ge(ms, 0);
-    ck_assert(dispatch_draining(d));
-    int late = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0);
-    ck_assert_int_eq(connect(late, (struct sockaddr *)&where, sizeof where), 0); /* the backlog is another's */
-
-    give(fresh, header, HEADER); /* connected before the drain: served */
-    struct conn *last = dispatch_take(d);
-    dispatch_close(d, last);
-    dispatch_close(d, c);
-    ck_assert_int_eq(loop_end(), DISPATCH_DRAINED);
-    ck_assert_str_eq(state(late), "silent");
-    pthread_create(&loop, NULL, run, d); /* for the teardown, which ends it again */
-    close(kept);
-    close(fresh);
-    close(at_work);
-    close(late);
-}
-END_TEST
-
-START_TEST(grace_ends)
-{
-    int fd = join();
-    give(fd, header, HEADER);
-    struct conn *c = dispatch_take(d);
-    int64_t from = clock_ms();
-    kill(getpid(), SIGTERM);
-    ck_assert_int_eq(loop_end(), DISPATCH_GRACE_OVER);
-    ck_assert_int_ge(clock_ms() - from, 590);
-    dispatch_close(d, c);
-    pthread_create(&loop, NULL, run, d);
-    close(fd);
-}
-END_TEST
-
-START_TEST(without_a_spawner_it_drains)
-{
-    close(spawner[1]);
-    ck_assert_int_eq(loop_end(), DISPATCH_ORPHANED);
-    dispatch_free(d);
-}
-END_TEST
-
 START_TEST(beyond_the_limit_the_oldest_that_waits_goes)
 {
     /* Room for 17 connections: see room_for_conns. */
@@ -473,7 +304,6 @@ static Suite *suite(void)
     tcase_add_test(t, a_request_begins_behind_the_management_records);
     tcase_add_test(t, a_kept_connection_comes_again);
     tcase_add_test(t, a_deadline_frees_a_blocked_thread);
-    tcase_add_test(t, grace_ends);
     tcase_add_test(t, short_of_descriptors_it_pauses_and_goes_on);
     suite_add_tcase(s, t);
 
@@ -486,13 +316,7 @@ static Suite *suite(void)
     tcase_add_test(t, get_values_is_answered_without_a_request);
     tcase_add_test(t, management_records_do_not_go_on_for_ever);
     tcase_add_test(t, other_roles_are_refused);
-    tcase_add_test(t, drain_serves_what_has_come);
     tcase_add_loop_test(t, only_a_whole_header_reaches_a_thread, 1, HEADER);
-    suite_add_tcase(s, t);
-
-    t = tcase_create("ends");
-    tcase_add_checked_fixture(t, loop_setup, NULL);
-    tcase_add_test(t, without_a_spawner_it_drains);
     suite_add_tcase(s, t);
 
     t = tcase_create("limit");
