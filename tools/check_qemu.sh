@@ -11,7 +11,7 @@ build=${BUILD:-build}
 work=$build/qemu
 root=$PWD/$build/arm64-root
 triple=aarch64-linux-gnu
-arm_tests=(kernels/test_kernels unit/test_{scale,weights,halve,tone,blur,png_fast,placeholder})
+arm_tests=(kernels/test_kernels kernels/test_reference unit/test_{scale,weights,halve,tone,blur,png_fast,placeholder})
 font=/usr/share/fonts/truetype/dejavu/DejaVuSans.ttf
 same=0 different=0
 
