@@ -47,24 +47,11 @@ START_TEST(bodies_against_their_lengths)
 }
 END_TEST
 
+/* Of known and of unknown length, between two records: there, without a look at libfcgi's error, it would pass for the
+ * end of the body. */
 START_TEST(a_body_that_breaks_off)
 {
-    put_header("POST", "/body", "CONTENT_LENGTH", "1000", NULL);
-    put(5, "0123456789", 10);
-    ck_assert_int_eq(send(peer, out.p, out.n, 0), (ssize_t)out.n);
-    shutdown(peer, SHUT_WR);
-    ck_assert_int_eq(request_serve(&gw, &conn), REQUEST_LINGER);
-    read_answer();
-    ck_assert_int_eq(got.status, 400);
-    ck_assert_str_eq(code(), "body_short");
-}
-END_TEST
-
-/* Unknown length, and the connection breaks off between two records: without a look at libfcgi's error it would pass
- * for the end of the body. */
-START_TEST(a_body_of_unknown_length_that_breaks_off)
-{
-    put_header("POST", "/body", NULL);
+    put_header("POST", "/body", _i ? NULL : "CONTENT_LENGTH", "1000", NULL);
     put(5, "0123456789", 10);
     ck_assert_int_eq(send(peer, out.p, out.n, 0), (ssize_t)out.n);
     shutdown(peer, SHUT_WR);
@@ -235,8 +222,7 @@ static Suite *suite(void)
     tcase_add_checked_fixture(t, setup, teardown);
     tcase_set_timeout(t, 20);
     tcase_add_loop_test(t, bodies_against_their_lengths, 0, sizeof bodies / sizeof *bodies);
-    tcase_add_test(t, a_body_that_breaks_off);
-    tcase_add_test(t, a_body_of_unknown_length_that_breaks_off);
+    tcase_add_loop_test(t, a_body_that_breaks_off, 0, 2);
     tcase_add_test(t, tickets_come_back);
     tcase_add_test(t, large_buffers_stay_large_ones);
     tcase_add_test(t, too_many_bodies_at_once);
