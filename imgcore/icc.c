@@ -10,12 +10,18 @@
 #include "icc.h"
 #include "cpu.h"
 #include "icc_matrix.h"
+#include "icc_transform.h"
 
 #include <lcms2_plugin.h>
 #include <string.h>
 
 #define MOST_AT_ONCE ((size_t)64 << 20) /* more at a time is asked for by broken profiles only */
 #define PIECE        256                /* pixels converted at a time by lcms2 */
+
+/* What a transform may take while it is made, and for each byte of its profile. lcms2 uses some of what it allocates
+ * without asking whether it got it, so it is not begun where it would not suffice. Twice the most that was seen. */
+#define TRANSFORM_ROOM  ((size_t)2 << 20)
+#define TRANSFORM_SHARE 8u
 
 enum kind { KIND_NOTHING, KIND_TABLE, KIND_MATRIX, KIND_TRANSFORM };
 
@@ -128,15 +134,20 @@ static bool usable(cmsHPROFILE profile, enum ic_icc_pixels pixels)
     return device && (space == spaces[pixels] || (pixels == IC_ICC_GREY && space == cmsSigRgbData));
 }
 
-static cmsHTRANSFORM transform_of(cmsContext context, cmsHPROFILE profile, cmsUInt32Number flags)
+cmsHTRANSFORM icc_transform(struct ic_icc_cache *c, cmsHPROFILE profile, size_t n, int bits, cmsUInt32Number flags)
 {
     cmsColorSpaceSignature space = cmsGetColorSpace(profile);
-    cmsUInt32Number from = space == cmsSigGrayData  ? TYPE_GRAY_8
-                           : space == cmsSigRgbData ? TYPE_RGB_8
-                                                    : TYPE_CMYK_8_REV;
-    cmsHPROFILE srgb = cmsCreate_sRGBProfileTHR(context);
+    bool deep = bits == 16;
+    cmsUInt32Number grey = deep ? TYPE_GRAY_16 : TYPE_GRAY_8, rgb = deep ? TYPE_RGB_16 : TYPE_RGB_8;
+    cmsUInt32Number from = space == cmsSigGrayData ? grey : space == cmsSigRgbData ? rgb : TYPE_CMYK_8_REV;
+
+    if (c->mem->limit - c->mem->used < TRANSFORM_ROOM + TRANSFORM_SHARE * n) {
+        c->refused = true;
+        return NULL;
+    }
+    cmsHPROFILE srgb = cmsCreate_sRGBProfileTHR(c->context);
     cmsHTRANSFORM t =
-        srgb ? cmsCreateTransformTHR(context, profile, from, srgb, TYPE_RGB_8, INTENT_PERCEPTUAL, flags) : NULL;
+        srgb ? cmsCreateTransformTHR(c->context, profile, from, srgb, rgb, INTENT_PERCEPTUAL, flags) : NULL;
 
     if (srgb)
         cmsCloseProfile(srgb);
@@ -144,9 +155,9 @@ static cmsHTRANSFORM transform_of(cmsContext context, cmsHPROFILE profile, cmsUI
 }
 
 /* Through RGB and its green: neutral stays neutral. Not optimised, which costs the dark up to seven levels. */
-static bool make_table(struct ic_icc *t, cmsContext context, cmsHPROFILE profile)
+static bool make_table(struct ic_icc *t, struct ic_icc_cache *c, cmsHPROFILE profile)
 {
-    cmsHTRANSFORM transform = transform_of(context, profile, cmsFLAGS_NOOPTIMIZE);
+    cmsHTRANSFORM transform = icc_transform(c, profile, t->profile.n, 8, cmsFLAGS_NOOPTIMIZE);
     bool rgb = cmsGetColorSpace(profile) == cmsSigRgbData;
     bool same = true;
 
@@ -168,13 +179,13 @@ static bool make_kind(struct ic_icc *t, struct ic_icc_cache *c, cmsHPROFILE prof
     if (!usable(profile, t->pixels))
         return false;
     if (t->pixels == IC_ICC_GREY)
-        return make_table(t, c->context, profile);
+        return make_table(t, c, profile);
     if (t->pixels == IC_ICC_RGB && icc_matrix_init(&t->matrix, c->context, profile, c->encode)) {
         t->kind = icc_matrix_is_srgb(&t->matrix) ? KIND_NOTHING : KIND_MATRIX;
         return true;
     }
     t->kind = KIND_TRANSFORM;
-    t->transform = transform_of(c->context, profile, 0);
+    t->transform = icc_transform(c, profile, t->profile.n, 8, 0);
     return t->transform != NULL;
 }
 

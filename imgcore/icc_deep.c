@@ -1,9 +1,7 @@
 /* Profiles for 16-bit samples: lcms2 without its shortcuts, which are made for 8 bits. Called by deep.c.
  *
  * Not kept between runs: 16-bit results are rare, and making one costs less than a row of a large image. */
-#include "icc.h"
-
-#include <lcms2.h>
+#include "icc_transform.h"
 
 #define PIECE 256 /* pixels converted at a time */
 
@@ -13,19 +11,6 @@ struct ic_icc_deep {
     bool grey;               /* the pixels have one channel */
     int takes;               /* channels of the profile: grey pixels may have one of RGB */
 };
-
-static cmsHTRANSFORM deep_transform(cmsContext context, cmsHPROFILE profile)
-{
-    cmsHPROFILE srgb = cmsCreate_sRGBProfileTHR(context);
-    cmsUInt32Number from = cmsGetColorSpace(profile) == cmsSigGrayData ? TYPE_GRAY_16 : TYPE_RGB_16;
-    cmsHTRANSFORM t =
-        srgb ? cmsCreateTransformTHR(context, profile, from, srgb, TYPE_RGB_16, INTENT_PERCEPTUAL, cmsFLAGS_NOOPTIMIZE)
-             : NULL;
-
-    if (srgb)
-        cmsCloseProfile(srgb);
-    return t;
-}
 
 enum ic_code ic_icc_deep_make(struct ic_icc_cache *c, const struct ic_icc *t, struct ic_icc_deep **out,
                               struct ic_error *e)
@@ -40,7 +25,7 @@ enum ic_code ic_icc_deep_make(struct ic_icc_cache *c, const struct ic_icc *t, st
     if (profile) {
         *d = (struct ic_icc_deep){ .mem = c->mem, .grey = pixels == IC_ICC_GREY };
         d->takes = cmsGetColorSpace(profile) == cmsSigGrayData ? 1 : 3;
-        d->transform = deep_transform(c->context, profile);
+        d->transform = icc_transform(c, profile, bytes.n, 16, cmsFLAGS_NOOPTIMIZE);
         cmsCloseProfile(profile);
     }
     if (profile && d->transform) {

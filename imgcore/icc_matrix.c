@@ -3,21 +3,16 @@
  * Several times as fast as lcms2, which calls through a pointer for each pixel, and within one level of it. Light
  * leaves in 14 bits: at black, where sRGB's curve is steepest, that is a fifth of a level. */
 #include "icc_matrix.h"
+#include "srgb.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* IEC 61966-2-1. */
-static double srgb_encode(double light)
-{
-    return light <= 0.0031308 ? 12.92 * light : 1.055 * pow(light, 1 / 2.4) - 0.055;
-}
-
 void icc_encode_init(uint8_t *encode)
 {
     for (uint32_t i = 0; i < ICC_ENCODE_SIZE; i++)
-        encode[i] = (uint8_t)(255.0 * srgb_encode((double)i / (1 << ICC_ENCODE_BITS)) + 0.5);
+        encode[i] = (uint8_t)(255.0 * srgb_level((double)i / (1 << ICC_ENCODE_BITS)) + 0.5);
 }
 
 /* The primaries as columns, in D50's light. */
