@@ -91,10 +91,3 @@ bool cmd_renditions_ok(const struct config *c, char *why, size_t n)
         snprintf(why, n, "renditions: %s", e.text);
     return ok;
 }
-
-unsigned long cmd_descriptors(const struct config *c)
-{
-    /* Per thread a connection, a source and a turn in the cache, per worker socket, pidfd and mailbox, twice while one
-     * replaces another. */
-    return 3 * (unsigned long)config_threads(c) + 6 * (unsigned long)c->workers + 64;
-}

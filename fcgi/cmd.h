@@ -33,9 +33,6 @@ bool cmd_renditions_ok(const struct config *c, char *why, size_t n);
 /* "pixpool: ..." to stderr. */
 void cmd_complain(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
-/* Descriptors that a gateway with this configuration may hold at least. */
-unsigned long cmd_descriptors(const struct config *c);
-
 /* argv[0 .. argc-1]: the words after the command's name. They return the exit status. */
 int cmd_process(int argc, char **argv);
 int cmd_info(int argc, char **argv);

@@ -16,6 +16,7 @@
 
 #include "check.h"
 #include "cmd.h"
+#include "dispatch.h"
 #include "engine.h"
 #include "process.h"
 #include "query.h"
@@ -150,7 +151,7 @@ static void check_memory(const struct config *c)
 static void check_descriptors(const struct config *c)
 {
     struct rlimit r;
-    unsigned long need = cmd_descriptors(c);
+    unsigned long need = dispatch_descriptors(c);
 
     if (getrlimit(RLIMIT_NOFILE, &r) == 0 && r.rlim_max < need)
         check_tell("PROBLEM",

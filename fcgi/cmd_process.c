@@ -274,6 +274,7 @@ static bool append_marks(struct process *p)
 static bool prepare(struct process *p)
 {
     char why[300];
+    struct ic_error e = { .text = "" };
 
     if (!file_read(p->in, (size_t)p->cfg.max_body, &p->data, &p->data_n, why, sizeof why)) {
         cmd_complain("%s: %s", p->in, why);
@@ -289,11 +290,15 @@ static bool prepare(struct process *p)
         return false;
     p->results = malloc((size_t)p->cfg.max_result);
     p->engine = engine_create(&p->cfg, why, sizeof why);
-    if (p->results && !p->engine)
-        cmd_complain("%s", why);
-    else if (!p->results || !config_fonts_add(&p->cfg, p->engine, NULL))
+    if (!p->results)
         cmd_complain("out of memory");
-    return p->results && p->engine;
+    else if (!p->engine)
+        cmd_complain("%s", why);
+    else if (!config_fonts_add(&p->cfg, p->engine, &e))
+        cmd_complain("%s", e.text);
+    else
+        return true;
+    return false;
 }
 
 static bool deliver(const struct process *p, const struct output *o)

@@ -1,7 +1,7 @@
 /* The configuration for people: the sample file, the values in force, and the keys' part of --help.
  *
- * Called by main.c. All text comes from config_table.c; conf/pixpool.conf is this file's output, kept in the repository
- * so that it can be read there, and compared with it by the tests. */
+ * Called by main.c, cmd_help.c and man.c. All text comes from config_table.c; conf/pixpool.conf is this file's output,
+ * kept in the repository so that it can be read there, and compared with it by the tests. */
 #include <string.h>
 
 #include "config_key.h"

@@ -52,14 +52,19 @@ static bool watch(struct dispatch *d, int fd, void *tag)
     return fd < 0 || epoll_ctl(d->epoll, EPOLL_CTL_ADD, fd, &e) == 0;
 }
 
-/* Descriptors for connections: each at work may hold a duplicate, a source or a result, and its turn in the cache; a
- * worker's birth brings three. */
+unsigned long dispatch_descriptors(const struct config *c)
+{
+    /* A request at work holds a duplicate of its connection, a source or a result, and its turn in the cache; a worker
+     * a socket, a pidfd and a mailbox, twice while one replaces another. */
+    return 3 * (unsigned long)config_threads(c) + 6 * (unsigned long)c->workers + 64;
+}
+
 static int room_for_conns(const struct config *c)
 {
     struct rlimit r;
     if (getrlimit(RLIMIT_NOFILE, &r) < 0)
         return 64;
-    rlim_t reserve = (rlim_t)(3 * config_threads(c) + 6 * c->workers + 64);
+    rlim_t reserve = dispatch_descriptors(c);
     rlim_t room = r.rlim_cur > reserve + 16 ? r.rlim_cur - reserve : 16;
     return room < 1000000 ? (int)room : 1000000;
 }

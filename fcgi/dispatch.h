@@ -74,6 +74,9 @@ int gateway_run(const struct config *c, int listen_fd, int spawner);
 
 /* Between gateway.c and dispatch.c. */
 
+/* Descriptors that a gateway with this configuration may hold beside those of connections that wait. */
+unsigned long dispatch_descriptors(const struct config *c);
+
 /* listen_fd and spawner are borrowed and may be -1; SIGTERM and SIGINT must be blocked. NULL: errno. */
 struct dispatch *dispatch_create(const struct config *c, struct pool *p, int listen_fd, int spawner);
 void dispatch_free(struct dispatch *d); /* no thread may be inside; closes what still waits */

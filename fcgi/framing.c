@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "negotiate.h"
+#include "utf8.h"
 
 const struct framing_kind *framing_choose(const char *accept)
 {
@@ -52,25 +53,6 @@ const char *framing_type(const struct framing *f, char out[FRAMING_TYPE])
 
 /* Names. */
 
-/* Length of the UTF-8 sequence at p, 0: not one. The standard's table, so that no other spelling of '/' passes. */
-static size_t utf8_length(const unsigned char *p)
-{
-    static const struct {
-        unsigned char first, last, low, high, n;
-    } rows[] = { { 0x20, 0x7e, 0, 0, 1 },       { 0xc2, 0xdf, 0x80, 0xbf, 2 }, { 0xe0, 0xe0, 0xa0, 0xbf, 3 },
-                 { 0xe1, 0xec, 0x80, 0xbf, 3 }, { 0xed, 0xed, 0x80, 0x9f, 3 }, { 0xee, 0xef, 0x80, 0xbf, 3 },
-                 { 0xf0, 0xf0, 0x90, 0xbf, 4 }, { 0xf1, 0xf3, 0x80, 0xbf, 4 }, { 0xf4, 0xf4, 0x80, 0x8f, 4 } };
-    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        if (p[0] < rows[i].first || p[0] > rows[i].last)
-            continue;
-        for (size_t k = 1; k < rows[i].n; k++)
-            if (p[k] < (k == 1 ? rows[i].low : 0x80) || p[k] > (k == 1 ? rows[i].high : 0xbf))
-                return 0;
-        return rows[i].n;
-    }
-    return 0;
-}
-
 /* The last component of a path of either kind, harmless characters only, without its extension. */
 static void stem_of(const char *name, char *out, size_t size)
 {
@@ -84,7 +66,7 @@ static void stem_of(const char *name, char *out, size_t size)
     dot = strrchr(base, '.');
     for (const char *p = base; *p && p != dot && used + 4 < size; p += n ? n : 1) {
         n = utf8_length((const unsigned char *)p);
-        bool plain = n > 1 || (n == 1 && !strchr("<>:\"|?*", *p));
+        bool plain = n > 1 || (n == 1 && *p >= 0x20 && *p != 0x7f && !strchr("<>:\"|?*", *p));
         memcpy(out + used, plain ? p : "_", plain ? n : 1);
         used += plain ? n : 1;
     }

@@ -21,6 +21,7 @@
 #include <unistd.h>
 
 #include "cmd.h"
+#include "dispatch.h"
 #include "engine.h"
 #include "libc.h"
 #include "log.h"
@@ -34,7 +35,7 @@
 static void raise_descriptors(const struct config *c)
 {
     struct rlimit r;
-    rlim_t want = cmd_descriptors(c) > DESCRIPTORS ? cmd_descriptors(c) : DESCRIPTORS;
+    rlim_t want = dispatch_descriptors(c) > DESCRIPTORS ? dispatch_descriptors(c) : DESCRIPTORS;
 
     if (getrlimit(RLIMIT_NOFILE, &r) < 0 || r.rlim_cur >= want) /* RLIM_INFINITY is the largest number */
         return;

@@ -1,5 +1,5 @@
 /* The option parser: every door, query string, path form, form field, JSON and command line, ends in query_put, which
- * looks the row up, refuses repeats and lets the row's type read the value. Called by handlers and main.c.
+ * looks the row up, refuses repeats and lets the row's type read the value. Called by handlers and cmd_*.c.
  *
  * What was given is remembered as bits of table rows; presets are parsed into a query of their own and only fill the
  * rows that the request left open. Parsing presets first and overriding them was rejected: a repeat could no longer be

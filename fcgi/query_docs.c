@@ -1,5 +1,5 @@
 /* The option table for people: --help, docs/options.md, the manual page, and the words that shells complete. Called by
- * main.c's commands.
+ * cmd_help.c and man.c.
  *
  * What stands here is only how a row is written down; every word of it is the row's. */
 #include "man.h"

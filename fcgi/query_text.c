@@ -4,19 +4,7 @@
 
 #include <string.h>
 
-/* Length of the sound UTF-8 character at p, or 0: RFC 3629, without surrogates and overlong forms. */
-static size_t utf8_length(const unsigned char *p)
-{
-    size_t n = p[0] < 0x80 ? 1 : p[0] >= 0xc2 && p[0] < 0xe0 ? 2 : (p[0] & 0xf0) == 0xe0 ? 3 : 4;
-    if (n == 4 && (p[0] < 0xf0 || p[0] > 0xf4))
-        return 0;
-    for (size_t i = 1; i < n; i++)
-        if ((p[i] & 0xc0) != 0x80)
-            return 0;
-    bool overlong = (p[0] == 0xe0 && p[1] < 0xa0) || (p[0] == 0xf0 && p[1] < 0x90);
-    bool beyond = (p[0] == 0xed && p[1] >= 0xa0) || (p[0] == 0xf4 && p[1] >= 0x90);
-    return overlong || beyond ? 0 : n;
-}
+#include "utf8.h"
 
 static bool caption_parse(const struct query_option *o, const char *text, void *field, struct query_error *e)
 {

@@ -1,5 +1,5 @@
 /* Round robin over guests. The one lock is held while guests are asked, which is what makes the turn fair: whoever was
- * served goes to the end of the list, under the same lock. Called by api_batch.c, jobs.c and cmd_batch.c. */
+ * served goes to the end of the list, under the same lock. Called by gateway.c, batch.c, jobs.c and cmd_batch_run.c. */
 #include "runners.h"
 
 #include <pthread.h>

@@ -1,5 +1,6 @@
 /* BlurHash: the lowest cosine components of a picture in linear light, quantised, in base 83. Called by facts.c. */
 #include "placeholder.h"
+#include "srgb.h"
 
 #include <math.h>
 #include <string.h>
@@ -12,16 +13,10 @@ struct part {
     double c[3];
 };
 
-static double to_linear(double v)
-{
-    v /= 255.0;
-    return v <= 0.04045 ? v / 12.92 : pow((v + 0.055) / 1.055, 2.4);
-}
-
 static uint32_t to_srgb(double v)
 {
     v = fmax(0, fmin(1, v));
-    return (uint32_t)(v <= 0.0031308 ? v * 12.92 * 255.0 + 0.5 : (1.055 * pow(v, 1 / 2.4) - 0.055) * 255.0 + 0.5);
+    return (uint32_t)(srgb_level(v) * 255.0 + 0.5);
 }
 
 static void put83(char **to, uint32_t v, int digits)
@@ -53,7 +48,7 @@ static void transform(struct ic_pixels src, const double *cosines, int nx, int n
     double light[256], pixels = (double)src.width * src.height;
 
     for (int i = 0; i < 256; i++)
-        light[i] = to_linear(i);
+        light[i] = srgb_light(i / 255.0);
     memset(out, 0, (size_t)(nx * ny) * sizeof *out);
     for (uint32_t y = 0; y < src.height; y++) {
         struct part row[LONG_SIDE];

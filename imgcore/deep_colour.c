@@ -3,19 +3,13 @@
 #include "deep_colour.h"
 
 #include "deep_scale.h"
+#include "srgb.h"
 
 #include <math.h>
 
 #define LEVELS 65536
 
 /* Linear light. */
-
-static double light_of(double level)
-{
-    double v = level / 65535.0;
-
-    return v <= 0.04045 ? v / 12.92 : pow((v + 0.055) / 1.055, 2.4);
-}
 
 enum ic_code deep_colour_light(struct deep_colour *c, struct ic_error *e)
 {
@@ -24,8 +18,8 @@ enum ic_code deep_colour_light(struct deep_colour *c, struct ic_error *e)
     if (!c->light || !c->between)
         return ic_fail(e, IC_E_MEMORY, "no memory for linear light");
     for (int i = 0; i < LEVELS; i++) {
-        c->light[i] = (int32_t)floor(light_of(i) * DEEP_ONE + 0.5);
-        c->between[i] = (int32_t)ceil(light_of(i + 0.5) * DEEP_ONE);
+        c->light[i] = (int32_t)floor(srgb_light(i / 65535.0) * DEEP_ONE + 0.5);
+        c->between[i] = (int32_t)ceil(srgb_light((i + 0.5) / 65535.0) * DEEP_ONE);
     }
     c->between[LEVELS - 1] = INT32_MAX;
     return IC_OK;

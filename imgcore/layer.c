@@ -1,4 +1,4 @@
-/* From packed RGBA to a layer in the samples of one result. Called by mark.c, once for each look of a mark.
+/* From packed RGBA to a layer in the samples of one result. Called by mark_cache.c, once for each look of a mark.
  *
  * Chroma is the average of the pixels that a sample covers, weighted by their alpha, and its alpha their average alpha:
  * so that a transparent pixel's colour, which is anything, plays no part. The sums are of RGB, since the conversion is

@@ -14,6 +14,7 @@
 
 #include "filters.h"
 #include "saliency.h"
+#include "srgb.h"
 
 #include <math.h>
 #include <string.h>
@@ -54,10 +55,9 @@ static void linear_tables(struct ic_linear *l)
 
     ic_light(light);
     for (int i = 0; i < 256; i++) {
-        double between = (i - 0.5) / 255.0;
+        double between = srgb_light((i - 0.5) / 255.0);
 
         l->light[i] = light[i] * 16.0f;
-        between = between <= 0.04045 ? between / 12.92 : pow((between + 0.055) / 1.055, 2.4);
         l->end[i] = (float)floor(between * (double)LIGHT_ONE + 0.5);
     }
     l->end[256] = 2.0f * LIGHT_ONE;

@@ -1,3 +1,4 @@
+/* Blur of a frame; frame.c calls it. */
 #ifndef IMGCORE_OP_BLUR_H
 #define IMGCORE_OP_BLUR_H
 

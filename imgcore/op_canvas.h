@@ -1,3 +1,4 @@
+/* What is drawn on a canvas around a picture; frame.c calls it. */
 #ifndef IMGCORE_OP_CANVAS_H
 #define IMGCORE_OP_CANVAS_H
 

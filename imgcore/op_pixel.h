@@ -1,3 +1,4 @@
+/* Squares of one colour; frame.c calls it. */
 #ifndef IMGCORE_OP_PIXEL_H
 #define IMGCORE_OP_PIXEL_H
 

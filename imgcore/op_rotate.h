@@ -1,3 +1,4 @@
+/* Rotation by any angle, of what is left after quarter turns; frame.c calls it. */
 #ifndef IMGCORE_OP_ROTATE_H
 #define IMGCORE_OP_ROTATE_H
 

@@ -1,3 +1,4 @@
+/* Sharpening of a frame; frame.c calls it. */
 #ifndef IMGCORE_OP_SHARP_H
 #define IMGCORE_OP_SHARP_H
 

@@ -3,6 +3,7 @@
  * Colours go through XYZ and a* of CIELAB as in libvips, so that both find the same; in thousandths and whole numbers
  * instead of floats, so that the crop is the same on every machine. */
 #include "saliency.h"
+#include "srgb.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -21,10 +22,7 @@ struct cell {
 void ic_light(uint16_t light[256])
 {
     for (int i = 0; i < 256; i++) {
-        double v = i / 255.0;
-
-        v = v <= 0.04045 ? v / 12.92 : pow((v + 0.055) / 1.055, 2.4);
-        light[i] = (uint16_t)floor(v * 65535.0 + 0.5);
+        light[i] = (uint16_t)floor(srgb_light(i / 255.0) * 65535.0 + 0.5);
     }
 }
 

@@ -142,6 +142,7 @@ END_TEST
 START_TEST(crops_and_places_stay_inside)
 {
     uint32_t seed = 11;
+    int planned = 0;
     for (int round = 0; round < 20000; round++) {
         struct ic_info info = photo;
         struct ic_recipe r = recipe(below(&seed, 3) ? 1 + below(&seed, 1500) : 0,
@@ -164,6 +165,7 @@ START_TEST(crops_and_places_stay_inside)
             ck_assert_msg(e.code == IC_E_LIMIT || e.code == IC_E_MEMORY, "%s", e.text);
             continue;
         }
+        planned++;
         ck_assert(p.crop.x0 >= 0 && p.crop.y0 >= 0 && p.crop.x0 < p.crop.x1 && p.crop.y0 < p.crop.y1);
         ck_assert(p.crop.x1 <= info.width && p.crop.y1 <= info.height);
         ck_assert(p.scaled_w >= 1 && p.scaled_h >= 1);
@@ -174,6 +176,7 @@ START_TEST(crops_and_places_stay_inside)
         else
             ck_assert(p.centre_x > 0 && p.centre_x < p.width && p.centre_y > 0 && p.centre_y < p.height);
     }
+    ck_assert_int_gt(planned, 10000);
 }
 END_TEST
 
