@@ -16,7 +16,7 @@ import socket
 import subprocess
 import tempfile
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -64,12 +64,15 @@ def session_processes(session):
     return sorted(found)
 
 
+def kill(pid):
+    """One that has ended meanwhile is as good as killed."""
+    with suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGKILL)
+
+
 def kill_session(session):
     for pid in session_processes(session):
-        try:
-            os.kill(pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass  # it was about to end by itself
+        kill(pid)
 
 
 def command_line(pid):

@@ -21,7 +21,7 @@ from PIL import Image
 TOP = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(TOP / "tests"), str(TOP / "tests/integration")]
 
-from client import http, http_on, http_open, multipart  # noqa: E402
+from client import http_on, http_open, multipart  # noqa: E402
 from conftest import pixpool_factory  # noqa: E402
 from samples import scene, write_samples  # noqa: E402
 

@@ -12,7 +12,7 @@ import signal
 import subprocess
 from pathlib import Path
 
-from conftest import BUILD, FOR_TEST_BUILD, SANITIZER, SANITIZER_OPTIONS, TOP, Server, free_port, kill_session, wait_until
+from conftest import BUILD, FOR_TEST_BUILD, SANITIZER, SANITIZER_OPTIONS, TOP, Server, free_port, kill, kill_session, wait_until
 from fcgi_client import Client
 
 HOSTS = os.environ.get("CLUSTER") == "hosts"
@@ -70,7 +70,7 @@ class Namespaces:
             if not Path(f"/proc/{name[0]}").exists():
                 left = f"pixpool-{name[0]}-{name[1]}"
                 for pid in ip("netns", "pids", left).split():
-                    os.kill(int(pid), signal.SIGKILL)
+                    kill(int(pid))
                 ip("netns", "del", left)
         for pid in re.findall(r"\bpp(\d+)br[:@]", ip("-o", "link", "show", "type", "bridge")):
             if not Path(f"/proc/{pid}").exists():

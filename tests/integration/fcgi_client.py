@@ -122,9 +122,6 @@ class Client:
             if pause:
                 time.sleep(pause)
 
-    def half_close(self):
-        self.socket.shutdown(socket.SHUT_WR)
-
     def fill(self, n):
         """Reads until n bytes lie in the buffer."""
         while len(self.buffer) < n:

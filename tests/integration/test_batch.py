@@ -231,7 +231,9 @@ def test_results_arrive_before_the_last_job_ends(start_pixpool):
     os.kill(worker, signal.SIGSTOP)  # with a second's work still to be done
     try:
         while select.select([s], [], [], 1)[0]:
-            got += s.recv(65536)
+            part = s.recv(65536)
+            assert part, f"all was done before the worker stood still: {got[-300:]}"
+            got += part
         assert 1 <= got.count(b'"status":200') < 60 and b"manifest" not in got
     finally:
         os.kill(worker, signal.SIGCONT)

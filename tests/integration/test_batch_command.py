@@ -5,7 +5,6 @@ import pty
 import re
 import signal
 import subprocess
-import time
 
 import pytest
 from PIL import Image

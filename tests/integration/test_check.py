@@ -112,12 +112,15 @@ def test_includes(dir):
 
 
 def test_the_examples_have_no_problem(dir):
+    tried = set()
     for example in sorted((TOP / "conf/nginx").glob("*.conf")):
         text = example.read_text().replace("unix:/run/pixpool/pixpool.sock", f"unix:{dir}/s")
         if f"unix:{dir}/s" not in text:  # that of several machines
             continue
         (dir / "example.conf").write_text(text)
         assert check(dir, "--nginx", dir / "example.conf")[0] == [], example
+        tried.add(example.name)
+    assert tried == {"pixpool.conf", "cached.conf", "static.conf"}
 
 
 @as_root

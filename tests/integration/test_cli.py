@@ -521,7 +521,7 @@ def test_check_counts_processes(nobodys):
 
 
 @pytest.mark.skipif(any(s in os.environ.get("PIXPOOL_BUILD", "") for s in ("asan", "tsan")),
-                    reason="a sanitizer reserves terabytes of address space before main")
+                    reason="left out: a sanitizer reserves terabytes of address space before main")
 def test_check_counts_address_space(sound):
     problems = check(sound, preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (400 << 20, 400 << 20)))
     assert len(problems) == 1 and "400M of address space" in problems[0] and "ulimit -v" in problems[0]

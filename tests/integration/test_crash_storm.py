@@ -17,7 +17,7 @@ from urllib.parse import quote
 import pytest
 
 from client import http
-from conftest import wait_until
+from conftest import kill, wait_until
 
 CRASHES, OOMS, HANGS, ORDINARY = 60, 30, 4, 400
 
@@ -110,7 +110,7 @@ def test_killed_workers_lose_one_request_each_at_most(start_pixpool):
         for _ in range(kills):
             victims = p.workers()
             if victims:
-                os.kill(random.choice(victims), signal.SIGKILL)
+                kill(random.choice(victims))
             time.sleep(0.03)
         statuses = Counter(a.result() for a in answers)
     assert set(statuses) <= {200, 500}

@@ -5,7 +5,6 @@ import json
 import os
 import random
 import signal
-import socket
 import time
 from concurrent.futures import ThreadPoolExecutor
 

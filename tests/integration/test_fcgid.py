@@ -15,9 +15,9 @@ from pathlib import Path
 import pytest
 
 from client import fcgi_status
-from conftest import BUILD, SANITIZER, SANITIZER_OPTIONS, FOR_TEST_BUILD, command_line, kill_session, session_processes
-from conftest import wait_until
-from fcgi_client import Client, Closed, request
+from conftest import BUILD, SANITIZER, SANITIZER_OPTIONS, FOR_TEST_BUILD, command_line, kill, kill_session
+from conftest import session_processes, wait_until
+from fcgi_client import Client, request
 
 PHOTO = "/img/photo.jpg"
 QUIET = SANITIZER_OPTIONS + FOR_TEST_BUILD
@@ -128,7 +128,8 @@ def hang(client, seconds=0.0):
     """Whether this request is still without an answer."""
     client.socket.settimeout(seconds or 0.01)
     try:
-        return client.socket.recv(1, socket.MSG_PEEK) is None
+        client.socket.recv(1, socket.MSG_PEEK)
+        return False
     except (socket.timeout, BlockingIOError):
         return True
     finally:
@@ -177,7 +178,7 @@ def test_twenty_processes_run_two_jobs_queue_three_and_refuse_the_rest(site):
         before = {session for session, _ in all_workers(processes)}
         p = next(p for p in processes if p.pid in before)
         for pid in p.all(victim):
-            os.kill(pid, signal.SIGKILL)
+            kill(pid)
         assert wait_until(lambda: {session for session, _ in all_workers(processes)} - before, 5), victim
         time.sleep(0.05)
         assert len(all_workers(processes)) == 2, victim

@@ -3,7 +3,6 @@
 What it has in common with the other servers is in test_servers.py; processes without Apache are in test_fcgid.py."""
 
 import collections
-import contextlib
 import io
 import os
 import signal
@@ -13,7 +12,7 @@ import pytest
 from PIL import Image, ImageChops, ImageStat
 
 from client import http
-from conftest import command_line, session_processes, wait_until
+from conftest import command_line, kill, session_processes, wait_until
 from fcgid_site import FcgidSite
 
 PHOTO = "/img/photo.jpg"
@@ -24,12 +23,6 @@ def site(sample_images):
     s = FcgidSite(sample_images, test_build=True, workers=2, deadline="300s")
     yield s
     s.stop()
-
-
-def kill(pid):
-    """One that has ended meanwhile is as good as killed."""
-    with contextlib.suppress(ProcessLookupError):
-        os.kill(pid, signal.SIGKILL)
 
 
 def ours(site):

@@ -1,6 +1,5 @@
 """Every fit, gravity word and orientation beside the same by Pillow; odd sizes; what must not change when done again."""
 
-import math
 import random
 
 import numpy as np

@@ -12,7 +12,7 @@ import exif_blocks
 import profiles
 from client import http, multipart
 from conftest import BUILD
-from samples import PHOTO, scene
+from samples import scene
 
 DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz#$%*+,-.:;=?@[]^_{|}~"
 

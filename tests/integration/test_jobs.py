@@ -1,11 +1,8 @@
 """Prefer: respond-async: jobs that are asked for, cancelled, taken over after crashes, and kept within bounds."""
 
 import io
-import json
 import os
 import signal
-import shutil
-import time
 
 import pytest
 from PIL import Image

@@ -55,7 +55,8 @@ def test_with_other_operations(get, options):
     plain = get(f"{options}")
     limit = max(1024, len(plain.body) * 6 // 10)
     got = get(f"{options}&max_bytes={limit}")
-    assert len(got.body) <= limit or got.headers["X-Max-Bytes"] == "exceeded"
+    # A file of large squares is small whatever its quality.
+    assert (len(got.body) > limit) == (got.headers["X-Max-Bytes"] == "exceeded") and (len(got.body) <= limit or options == "pixel=8")
     assert Image.open(io.BytesIO(got.body)).size == Image.open(io.BytesIO(plain.body)).size
     assert error(got.body, plain.body) < error(get("format=png&filt=negate&" + options.replace("format=webp&", "")).body,
                                                plain.body)

@@ -1,6 +1,5 @@
 """EXIF, XMP and IPTC: what leaves with a result, and what never does. Judged by Pillow, and by looking for bytes."""
 
-import io
 
 import exif_blocks as blocks
 import pytest

@@ -7,17 +7,15 @@ import pwd
 import random
 import re
 import select
-import signal
 import socket
 import struct
-import time
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
 from client import http, http_on, http_open, multipart, raw_socket
-from conftest import Server, command_line, free_port, session_processes, wait_until
+from conftest import Server, command_line, free_port, kill, session_processes, wait_until
 from fcgi_client import Client
 from fcgid_site import FcgidSite
 from test_api import image, problem
@@ -245,10 +243,7 @@ def metrics(server):
 
 def kill_workers(server):
     for pid in workers(server):
-        try:
-            os.kill(pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass  # replaced meanwhile
+        kill(pid)
 
 
 def send_large(server, body):
@@ -267,19 +262,23 @@ def test_too_large_an_upload_is_told_by_pixpool(server):
     assert answer.startswith(b"HTTP/1.1 413") and b'"code":"body_too_large"' in answer, answer[:500]
 
 
+# Who is in is not to be seen in front of mod_fcgid; test_fcgid_apache.py has this.
+@pytest.mark.parametrize("server", SERVERS, indirect=True)
 def test_an_upload_that_finds_no_place_hears_when_to_come_again(server, large):
-    if server.front == "fcgid":
-        return  # who is in is not to be seen from here; test_fcgid_apache.py has this
     held = [begin(server, "GET", f"/img/photo.jpg?x-test=hang&v={i}") for i in range(2)]
     assert wait_until(lambda: metrics(server)['pixpool_queue_depth{lane="interactive"}'] == "1", 20)
     answers = [send_large(server, large) for _ in range(3)]
     for s in held:
         leave(s)
-    while not nothing_left(server):
-        kill_workers(server)
-        time.sleep(0.05)
+    assert wait_until(lambda: nothing_left(server) or kill_workers(server), 30, 0.05), metrics(server)
     for answer in answers:
         assert answer.startswith(b"HTTP/1.1 503") and RETRY_AFTER.search(answer), answer[:500]
+
+
+def more(s):
+    got = s.recv(65536)
+    assert got, "the answer ends too early"
+    return got
 
 
 def test_results_of_a_batch_come_one_by_one(server):
@@ -290,11 +289,11 @@ def test_results_of_a_batch_come_one_by_one(server):
     s = begin(server, "POST", "/api/images/batch?x-test=hang", body, Content_Type=kind, Accept="application/x-ndjson")
     got = b""
     while b'"a.jpg"' not in got:
-        got += s.recv(65536)
+        got += more(s)
     assert b'"b.jpg"' not in got
     while b"manifest" not in got:
         if select.select([s], [], [], 0.2)[0]:
-            got += s.recv(65536)
+            got += more(s)
         else:
             kill_workers(server)
     rest(s)
@@ -302,10 +301,10 @@ def test_results_of_a_batch_come_one_by_one(server):
     assert lines == {"a.jpg": 415, "b.jpg": 500}
 
 
+# mod_fcgid takes the whole of a request first, and none beyond FcgidMaxRequestLen.
+@pytest.mark.parametrize("server", SERVERS, indirect=True)
 def test_a_batch_of_any_size_is_worked_on_while_it_arrives(server, large):
     """More than the largest upload; and the first results are made before the last file is sent."""
-    if server.front == "fcgid":
-        return  # takes the whole of a request first, and none beyond FcgidMaxRequestLen
     body, kind = multipart([("file", large, f"{i}.png", "image/png") for i in range(7)])
     assert len(body) > 64 << 20
     made = 'pixpool_stage_duration_seconds_count{stage="encode"}'
@@ -327,9 +326,13 @@ def threads(server):
 def nothing_left(server):
     """No connection but the one that asks, no byte, nobody at work. (Of mod_fcgid's processes each has its own.)"""
     if server.front == "fcgid":
-        return True
+        return not workers(server)
     m = metrics(server)
     return (m["pixpool_connections"], m["pixpool_inflight_bytes"], m['pixpool_workers{state="busy"}']) == ("1", "0", "0")
+
+
+def seen(server):
+    return workers(server) if server.front == "fcgid" else metrics(server)
 
 
 def leave(s):
@@ -353,7 +356,7 @@ def test_clients_that_leave_leave_nothing(server, where):
     before = threads(server) if server.front != "fcgid" else None
     for _ in range(6):
         leave(where(server))
-    assert wait_until(lambda: nothing_left(server), 30), metrics(server)
+    assert wait_until(lambda: nothing_left(server), 30), seen(server)
     assert image(http("GET", f"{server.url}/img/photo.jpg?w=62")).size == (62, 41)
     assert before is None or threads(server) == before
 
@@ -367,5 +370,5 @@ def test_a_client_that_leaves_while_it_is_worked_for(server):
     leave(s)
     if server.front != "nginx":
         kill_workers(server)
-    assert wait_until(lambda: nothing_left(server), 20), metrics(server)
+    assert wait_until(lambda: nothing_left(server), 20), seen(server)
     assert image(http("GET", f"{server.url}/img/photo.jpg?w=63")).size == (63, 42)

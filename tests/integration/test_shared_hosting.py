@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from client import http
-from conftest import BUILD, SANITIZER, Server, command_line, free_port, session_processes, wait_until
+from conftest import BUILD, SANITIZER, Server, command_line, free_port, kill, session_processes, wait_until
 from fcgid_site import loaded
 from test_api import image, problem
 
@@ -98,10 +98,7 @@ FcgidMinProcessesPerClass 0
     def without_pixpool(self):
         """Ends all of them, so that whoever answers next is not one of them, or was started for it."""
         for pid in self.pixpools():
-            try:
-                os.kill(pid, 9)
-            except ProcessLookupError:
-                pass
+            kill(pid)
         assert wait_until(lambda: not self.pixpools(), 5)
 
     def stop(self):

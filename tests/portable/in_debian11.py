@@ -55,6 +55,7 @@ def run(*words, check=True):
 def test_it_needs_nothing_but_libc():
     """By what the loader finds there, and by the youngest symbols it asks for."""
     p = subprocess.run([*ENTER, "/bin/sh", "-c", f'ldd "{FOLDER}/pixpool"'], capture_output=True, text=True, timeout=60)
+    assert p.returncode == 0 and "libc.so" in p.stdout, p.stdout + p.stderr
     for line in p.stdout.splitlines():
         assert "not found" not in line, line
         own = f"{FOLDER}/lib/" in line
