@@ -21,7 +21,7 @@ from pathlib import Path
 
 import pytest
 
-from client import fcgi_status
+from client import fcgi_status, http
 from samples import write_samples
 
 TOP = Path(__file__).resolve().parents[1]
@@ -262,3 +262,10 @@ def start_pixpool_module(sample_images):
 @pytest.fixture(scope="module")
 def pixpool(start_pixpool_module):
     return start_pixpool_module()
+
+
+@pytest.fixture
+def get(server):
+    """GETs from what a test file calls its server: get("/img/photo.jpg", X_Request_Id="a")."""
+    return lambda target, **headers: http("GET", f"{server.url}{target}",
+                                          headers={k.replace("_", "-"): v for k, v in headers.items()})

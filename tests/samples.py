@@ -3,6 +3,7 @@
 from PIL import Image, ImageDraw
 
 PHOTO = (1200, 800)  # of photo.jpg
+RED, GREEN, BLUE, WHITE = (255, 0, 0), (0, 128, 0), (0, 0, 255), (255, 255, 255)
 
 
 def scene(size, mode="RGB"):
@@ -19,6 +20,30 @@ def scene(size, mode="RGB"):
         im.putalpha(Image.radial_gradient("L").resize(size).point(lambda v: 255 - v))
         return im
     return im.convert(mode)
+
+
+def quadrants(w, h):
+    """Red and green above blue and white: shows turning, mirroring and where a crop was taken."""
+    im = Image.new("RGB", (w, h), WHITE)
+    im.paste(RED, (0, 0, w // 2, h // 2))
+    im.paste(GREEN, (w // 2, 0, w, h // 2))
+    im.paste(BLUE, (0, h // 2, w // 2, h))
+    return im
+
+
+def near(pixel, colour, tolerance=8):
+    return all(abs(a - b) <= tolerance for a, b in zip(pixel[:3], colour))
+
+
+def corners(im):
+    """Colour names of the four corners, reading order."""
+    names = {RED: "R", GREEN: "G", BLUE: "B", WHITE: "W"}
+    rgb = im.convert("RGB")
+    w, h = im.size
+    found = ""
+    for x, y in ((2, 2), (w - 3, 2), (2, h - 3), (w - 3, h - 3)):
+        found += next((n for c, n in names.items() if near(rgb.getpixel((x, y)), c, 40)), "?")
+    return found
 
 
 def write_samples(root):

@@ -12,12 +12,12 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from PIL import Image
 
+from answers import image
 from client import http
 from conftest import BUILD, wait_until
 from fcgi_client import Client, request
 from fcgid_site import FcgidSite
 from test_admission import held, value
-from test_api import image
 
 # What differs from one answer to the next, whoever made it.
 OF_THE_REQUEST = {"date", "server", "connection", "x-request-id", "server-timing", "x-cache"}

@@ -10,10 +10,10 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from PIL import Image
 
+from answers import image
 from client import http
 from conftest import BUILD, wait_until
 from test_admission import held, value
-from test_api import image
 from test_cache import cached, entries, sweep, told, use  # noqa: F401: cached is a fixture
 
 

@@ -1,5 +1,5 @@
 """`pixpool check` where others are involved: an nginx in front, a cache, a socket that is in use. What it says of keys alone
-is in test_cli.py."""
+is in test_check_keys.py."""
 
 import os
 import pwd

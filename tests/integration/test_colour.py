@@ -6,8 +6,8 @@ import os
 import profiles
 import pytest
 from PIL import Image, ImageChops, ImageCms
+from program import run
 from samples import scene
-from test_cli import run
 
 FORMATS = {"jpg": {"quality": 95, "subsampling": 0}, "png": {}, "webp": {"lossless": True}}
 RGB_PROFILES = {

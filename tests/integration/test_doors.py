@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from client import http, multipart
-from test_cli import run
+from program import run
 
 LIKELY = ["1", "3", "0.7", "45", "50p", "red", "2,3", "1,2,20,20", "1d", "h", "max", "3,red", "2000000000", "a b,c"]
 NEEDED = {"cx": "cw=9&ch=9", "cy": "cw=9&ch=9", "cw": "ch=9", "ch": "cw=9"}  # parts of rect mean nothing alone

@@ -226,7 +226,7 @@ def test_truncated_files_have_a_grey_tail(tmp_path, kind):
     assert all(abs(a - b) <= 2 for a, b in zip(last, (*GREY_TAIL, 255))), last
     first = got.convert("RGB").getpixel((0, 0))
     assert any(abs(a - b) > 20 for a, b in zip(first, GREY_TAIL)), first
-    from test_cli import complaint, run
+    from program import complaint, run
 
     (tmp_path / "in").write_bytes(cut(data, share))
     assert "ends before its last row" in complaint(run("process", tmp_path / "in", "-o", tmp_path / "o.png", "strict=1"), 1)

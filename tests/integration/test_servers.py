@@ -14,11 +14,11 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from answers import image, problem
 from client import http, http_on, http_open, multipart, raw_socket
 from conftest import Server, command_line, free_port, kill, session_processes, wait_until
 from fcgi_client import Client
 from fcgid_site import FcgidSite
-from test_api import image, problem
 
 TOP = Path(__file__).resolve().parents[2]
 SOCKET = "/run/pixpool/pixpool.sock"

@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from answers import image, problem
 from client import http
 from conftest import BUILD, SANITIZER, Server, command_line, free_port, kill, session_processes, wait_until
 from fcgid_site import loaded
-from test_api import image, problem
 
 TOP = Path(__file__).resolve().parents[2]
 FILES = TOP / "conf/shared-hosting"

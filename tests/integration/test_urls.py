@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from answers import image, problem
 from client import http, multipart
-from test_api import image, problem
-from test_cli import complaint, run
+from program import complaint, run
 
 TOP = Path(__file__).resolve().parents[2]
 VECTORS = json.loads((TOP / "tests/signing_vectors.json").read_text())
