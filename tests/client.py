@@ -64,6 +64,11 @@ def multipart(fields, boundary="pixpool-test-boundary"):
     return b"".join(out) + f"--{boundary}--\r\n".encode(), f"multipart/form-data; boundary={boundary}"
 
 
+def file(data, filename="a.jpg", name="file"):
+    """A part of multipart() as a form sends it."""
+    return name, data, filename, "image/jpeg"
+
+
 def fcgi_status(path, uri, timeout=5):
     """The status of a GET straight to the FastCGI socket: how the harness learns that pixpool is ready."""
 

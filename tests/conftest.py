@@ -38,6 +38,11 @@ def free_port():
         return s.getsockname()[1]
 
 
+def listening(port):
+    with socket.socket() as s:
+        return s.connect_ex(("127.0.0.1", port)) == 0
+
+
 def wait_until(condition, seconds, interval=0.02):
     """Whether condition() came true in time."""
     end = time.monotonic() + seconds
@@ -100,6 +105,14 @@ class Server:
 
     def log(self):
         return self.log_path.read_text("utf-8", "replace")
+
+    def wait_listening(self, port, more_log=lambda: ""):
+        """Until somebody answers on the port; fails where the program ends before that."""
+        def answers():
+            assert self.process.poll() is None, self.log() + more_log()
+            return listening(port)
+
+        assert wait_until(answers, START_S), self.log() + more_log()
 
     def stop(self):
         """SIGTERM and the wait for it; the exit status. Asserts that nothing is left."""
@@ -181,13 +194,7 @@ class Pixpool:
         conf.write_text(text)
         self.nginx = Server(["nginx", "-e", self.dir / "nginx-error.log", "-p", self.dir, "-c", conf],
                             self.dir / "nginx.out")
-
-        def listening():
-            assert self.nginx.process.poll() is None, self.nginx.log() + self.nginx_log()
-            with socket.socket() as s:
-                return s.connect_ex(("127.0.0.1", port)) == 0
-
-        assert wait_until(listening, START_S), self.nginx_log()
+        self.nginx.wait_listening(port, self.nginx_log)
         self.url = f"http://127.0.0.1:{port}"
 
     def stop(self):

@@ -1,5 +1,7 @@
 """The image root of the tests, drawn by code: every format, orientation and awkward name, all small."""
 
+import io
+
 from PIL import Image, ImageDraw
 
 PHOTO = (1200, 800)  # of photo.jpg
@@ -20,6 +22,13 @@ def scene(size, mode="RGB"):
         im.putalpha(Image.radial_gradient("L").resize(size).point(lambda v: 255 - v))
         return im
     return im.convert(mode)
+
+
+def encoded(im, format="PNG", **options):
+    """The bytes of a file."""
+    out = io.BytesIO()
+    im.save(out, format, **options)
+    return out.getvalue()
 
 
 def quadrants(w, h):

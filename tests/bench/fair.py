@@ -7,7 +7,6 @@ CPUs with what it measures: its own share is told.
 """
 
 import argparse
-import io
 import json
 import resource
 import sys
@@ -23,16 +22,13 @@ sys.path[:0] = [str(TOP / "tests"), str(TOP / "tests/integration")]
 
 from client import http_on, http_open, multipart  # noqa: E402
 from conftest import pixpool_factory  # noqa: E402
-from samples import scene, write_samples  # noqa: E402
+from samples import encoded, scene, write_samples  # noqa: E402
 
 
 def photograph():
     """24 MP with some noise, so that its entropy decode costs what a camera's file costs."""
     noise = Image.effect_noise((1500, 1000), 30).resize((6000, 4000))
-    im = Image.blend(scene((6000, 4000)), noise.convert("RGB"), 0.25)
-    out = io.BytesIO()
-    im.save(out, "JPEG", quality=88)
-    return out.getvalue()
+    return encoded(Image.blend(scene((6000, 4000)), noise.convert("RGB"), 0.25), "JPEG", quality=88)
 
 
 def percentile(sorted_ms, p):

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from conftest import BUILD, FOR_TEST_BUILD, SANITIZER, SANITIZER_OPTIONS, TOP, Server, free_port, kill, kill_session, wait_until
 from fcgi_client import Client
+from metrics import sample
 
 HOSTS = os.environ.get("CLUSTER") == "hosts"
 NODES = {"a": "10.0.0.11:9000", "b": "10.0.0.12:9000"}  # as cluster.conf has them
@@ -154,8 +155,7 @@ class Node:
         return Client(self.address, timeout=60)
 
     def value(self, series):
-        found = re.search(rf"^{re.escape(series)} (\S+)$", self.ask("/metrics").body.decode(), re.M)
-        return int(float(found.group(1))) if found else 0
+        return sample(self.ask("/metrics").body.decode(), series)
 
     def requests(self, route):
         """Answers of a route by status."""

@@ -3,11 +3,10 @@ Apache starts them."""
 
 import os
 import shutil
-import socket
 import tempfile
 from pathlib import Path
 
-from conftest import BUILD, SANITIZER, Server, free_port, wait_until
+from conftest import BUILD, SANITIZER, Server, free_port
 
 TOP = Path(__file__).resolve().parents[2]
 MODULES = Path("/usr/lib/apache2/modules")
@@ -37,7 +36,7 @@ class FcgidSite:
         self.url = f"http://127.0.0.1:{self.port}"
         self.server = Server(["apache2", "-DFOREGROUND", "-f", self.configuration()], self.dir / "front.log")
         self.pid = self.server.pid
-        assert wait_until(self.listening, 20), self.log()
+        self.server.wait_listening(self.port)
 
     def configuration(self):
         text = (TOP / "conf/apache/fcgid.conf").read_text()
@@ -58,11 +57,6 @@ ErrorLog /dev/stderr
 {text}
 """)
         return path
-
-    def listening(self):
-        assert self.server.process.poll() is None, self.log()
-        with socket.socket() as s:
-            return s.connect_ex(("127.0.0.1", self.port)) == 0
 
     def log(self):
         return self.server.log()

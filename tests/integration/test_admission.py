@@ -1,6 +1,5 @@
 """Who is let in: by predicted cost and time, once for the same work, and never for what the limits forbid."""
 
-import re
 import struct
 import threading
 import time
@@ -15,14 +14,9 @@ import pytest
 from client import http
 from conftest import session_processes, wait_until
 from fcgi_client import Client, request
+from metrics import value
 
 PHOTO = "/img/photo.jpg"
-
-
-def value(p, series):
-    text = http("GET", f"{p.url}/metrics").body.decode()
-    found = re.search(rf"^{re.escape(series)} (\S+)$", text, re.M)
-    return float(found.group(1)) if found else 0.0
 
 
 @contextmanager

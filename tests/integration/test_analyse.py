@@ -1,23 +1,16 @@
 """What is decided by pixels: trim by Pillow's bounding box of what differs, smart and entropy by where things were drawn."""
 
-import io
 
 import numpy as np
 import pytest
 from PIL import Image, ImageChops, ImageDraw
 
 from client import http
-from samples import scene
+from samples import encoded, scene
 from test_geometry import process
 
 ORIENT = {1: None, 2: Image.Transpose.FLIP_LEFT_RIGHT, 3: Image.Transpose.ROTATE_180, 4: Image.Transpose.FLIP_TOP_BOTTOM,
           5: Image.Transpose.TRANSPOSE, 6: Image.Transpose.ROTATE_270, 7: Image.Transpose.TRANSVERSE, 8: Image.Transpose.ROTATE_90}
-
-
-def encoded(im, format, **more):
-    buffer = io.BytesIO()
-    im.save(buffer, format, **more)
-    return buffer.getvalue()
 
 
 def stored_as(im, orientation, format, **more):

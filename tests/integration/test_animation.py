@@ -10,7 +10,7 @@ from PIL import Image, ImageChops, ImageDraw, ImageSequence, ImageStat
 
 from client import http
 from conftest import BUILD
-from samples import scene
+from samples import encoded, scene
 
 SIZE = (120, 80)
 DURATIONS = [70, 130, 40, 250, 90]
@@ -39,9 +39,7 @@ def le24(v):
 
 def part(im, x, y, duration, dispose, overwrite):
     """An ANMF chunk: im, drawn at x, y."""
-    out = io.BytesIO()
-    im.save(out, "WEBP", lossless=True, exact=True)
-    data, at, bits = out.getvalue(), 12, b""
+    data, at, bits = encoded(im, "WEBP", lossless=True, exact=True), 12, b""
     while at < len(data):
         n = struct.unpack("<I", data[at + 4:at + 8])[0]
         if data[at:at + 4] in (b"VP8L", b"VP8 ", b"ALPH"):

@@ -4,7 +4,6 @@ import base64
 import io
 import json
 import os
-import re
 import select
 import signal
 import subprocess
@@ -14,9 +13,11 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from client import http, multipart, raw_socket
+from answers import problem
+from client import file, http, multipart, raw_socket
 from conftest import wait_until
-from samples import scene
+from metrics import value
+from samples import encoded, scene
 
 CLIENT = Path(__file__).with_name("formdata_client.mjs")
 BUFFERED = """
@@ -35,19 +36,11 @@ def server(start_pixpool_module):
 
 
 def jpeg(width, height=40):
-    out = io.BytesIO()
-    scene((width, height)).save(out, "JPEG")
-    return out.getvalue()
+    return encoded(scene((width, height)), "JPEG")
 
 
 def noise(size):
-    out = io.BytesIO()
-    Image.frombytes("RGB", size, os.urandom(3 * size[0] * size[1])).save(out, "JPEG", quality=95)
-    return out.getvalue()
-
-
-def file(data, filename="a.jpg", name="file"):
-    return (name, data, filename, "image/jpeg")
+    return encoded(Image.frombytes("RGB", size, os.urandom(3 * size[0] * size[1])), "JPEG", quality=95)
 
 
 def post(server, *parts, query="", accept="application/x-ndjson", path="/api/images/batch"):
@@ -68,12 +61,6 @@ def size(line):
     im = Image.open(io.BytesIO(base64.b64decode(line["data"], validate=True)))
     im.load()
     return im.size
-
-
-def problem(answer, status, code):
-    assert answer.status == status, answer.body[:400]
-    assert answer.json()["code"] == code
-    return answer.json()["detail"]
 
 
 # What comes back.
@@ -129,12 +116,9 @@ def test_form_data_is_read_by_node(server, tmp_path):
 
 
 def test_a_watermark_for_all_files(server):
-    red = io.BytesIO()
-    Image.new("RGB", (40, 40), (255, 0, 0)).save(red, "PNG")
-    grey = io.BytesIO()
-    Image.new("RGB", (200, 200), (90, 90, 90)).save(grey, "PNG")
-    got, _ = lines(post(server, ("watermark", red.getvalue(), "mark.png", "image/png"), ("mark-pos", "center"),
-                        *[file(grey.getvalue(), f"{i}.png") for i in range(3)], query="?mark-scale=50&format=png"))
+    red, grey = encoded(Image.new("RGB", (40, 40), (255, 0, 0))), encoded(Image.new("RGB", (200, 200), (90, 90, 90)))
+    got, _ = lines(post(server, ("watermark", red, "mark.png", "image/png"), ("mark-pos", "center"),
+                        *[file(grey, f"{i}.png") for i in range(3)], query="?mark-scale=50&format=png"))
     for i in range(3):
         im = Image.open(io.BytesIO(base64.b64decode(got[i, "default"]["data"]))).convert("RGB")
         assert im.getpixel((100, 100))[0] > 240 and im.getpixel((5, 5)) == (90, 90, 90)
@@ -152,10 +136,10 @@ def test_refusals(server):
     problem(post(server, ("w", 5)), 400, "file_missing")
     problem(post(server), 400, "file_missing")
     problem(post(server, *[file(jpeg(20))] * 21), 400, "files_many")
-    problem(post(server, file(jpeg(50)), query="?widht=5"), 400, "option_unknown")
-    problem(post(server, ("widht", 5), file(jpeg(50))), 400, "option_unknown")
-    problem(post(server, ("operations", "{"), file(jpeg(50))), 400, "option_malformed")
-    problem(post(server, ("operations", '{"outputs":[]}'), file(jpeg(50))), 400, "outputs_malformed")
+    problem(post(server, file(jpeg(50)), query="?widht=5"), 400, "option_unknown", "widht")
+    problem(post(server, ("widht", 5), file(jpeg(50))), 400, "option_unknown", "widht")
+    problem(post(server, ("operations", "{"), file(jpeg(50))), 400, "option_malformed", "operations")
+    problem(post(server, ("operations", '{"outputs":[]}'), file(jpeg(50))), 400, "outputs_malformed", "outputs")
     problem(post(server, ("w", "9" * 70000), file(jpeg(50))), 400, "multipart_malformed")
 
     def send(body, type):
@@ -245,13 +229,12 @@ def test_results_arrive_before_the_last_job_ends(start_pixpool):
 def test_when_the_client_leaves_the_work_stops(start_pixpool, sent):
     p = start_pixpool(test_build=True, workers=2, deadline="120s")
     body, _ = multipart([file(jpeg(90))] * 8)
-    before, open_files = p.workers(), len(os.listdir(f"/proc/{p.gateway()}/fd"))
+    open_files = lambda: len(os.listdir(f"/proc/{p.gateway()}/fd"))
+    before, files = p.workers(), open_files()
     s = begin_batch(p, body if sent == "all" else body[: len(body) // 2], len(body), "?x-test=hang")
-    busy = lambda: len(os.listdir(f"/proc/{p.gateway()}/fd")) > open_files
-    assert wait_until(busy, 10)
+    assert wait_until(lambda: value(p, 'pixpool_workers{state="busy"}') == 2, 10)
     s.close()
     assert wait_until(lambda: not set(p.workers()) & set(before) and len(p.workers()) == 2, 10), "both were killed"
-    assert wait_until(lambda: not busy(), 10), "the spool is closed"
-    in_flight = lambda: re.search(r"^pixpool_inflight_bytes (\S+)", http("GET", f"{p.url}/metrics").body.decode(), re.M)[1]
-    assert float(in_flight()) == 0, "and the memory is given back"
+    assert wait_until(lambda: open_files() <= files, 10), "the spool is closed"
+    assert value(p, "pixpool_inflight_bytes") == 0, "and the memory is given back"
     assert lines(post(p, file(jpeg(50)), query="?w=5"))[1]["done"] == 1

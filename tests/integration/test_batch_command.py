@@ -71,8 +71,8 @@ def test_renditions_of_the_configuration(photos, tmp_path):
     batch(photos / "deep" / "b.webp", "--out", out)
     assert results(out) == [f"b-{n}.webp" for n in ("large", "medium", "original", "small", "thumb")]
     out = tmp_path / "two"
-    run = batch(photos, photos / "deep" / "er", "--out", out, "--outputs=thumb,tiny", "format=jpeg",
-                "--rendition.thumb=w=30,h=30,fit=cover", "--rendition.tiny=w=8")
+    batch(photos, photos / "deep" / "er", "--out", out, "--outputs=thumb,tiny", "format=jpeg",
+          "--rendition.thumb=w=30,h=30,fit=cover", "--rendition.tiny=w=8")
     assert results(out) == ["er/ein Bär-thumb.jpg", "er/ein Bär-tiny.jpg", "photos/a-thumb.jpg", "photos/a-tiny.jpg",
                             "photos/a.png-thumb.jpg", "photos/a.png-tiny.jpg", "photos/deep/b-thumb.jpg",
                             "photos/deep/b-tiny.jpg", "photos/deep/er/ein Bär-thumb.jpg",

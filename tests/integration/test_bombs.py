@@ -1,6 +1,5 @@
 """Small files that promise or unpack to much: answered from the header where it says so, and never at others' cost."""
 
-import io
 import os
 import struct
 import zlib
@@ -10,6 +9,7 @@ import pytest
 from PIL import Image
 
 from client import http
+from samples import encoded
 
 MIB = 1 << 20
 WORKER_MEMORY = 96
@@ -29,15 +29,9 @@ def png(width, height, rows=None, before=b"", interlaced=0):
     return out + chunk(b"IDAT", data + z.flush()) + chunk(b"IEND", b"")
 
 
-def saved(im, **options):
-    out = io.BytesIO()
-    im.save(out, **options)
-    return out.getvalue()
-
-
 def jpeg(width=64, height=64, segments=b""):
     """A sound one with more segments behind SOI, and another size in its frame header."""
-    j = bytearray(saved(Image.new("RGB", (64, 64), "red"), format="JPEG"))
+    j = bytearray(encoded(Image.new("RGB", (64, 64), "red"), format="JPEG"))
     sof = j.index(b"\xff\xc0")
     j[sof + 5 : sof + 9] = struct.pack(">HH", height, width)
     return bytes(j[:2]) + segments + bytes(j[2:])
@@ -57,7 +51,7 @@ def webp(width, height):
 
 def webp_chunks(n):
     """A sound one, extended, with many chunks that nobody knows."""
-    still = saved(Image.new("RGB", (32, 32), "blue"), format="WEBP", lossless=True)[12:]
+    still = encoded(Image.new("RGB", (32, 32), "blue"), format="WEBP", lossless=True)[12:]
     body = b"WEBPVP8X" + struct.pack("<IIHBHB", 10, 0, 31, 0, 31, 0) + (b"junk" + struct.pack("<I", 0)) * n + still
     return b"RIFF" + struct.pack("<I", len(body)) + body
 

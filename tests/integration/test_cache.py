@@ -17,7 +17,8 @@ from client import http
 from conftest import BUILD, wait_until
 from fcgi_client import Client, request
 from fcgid_site import FcgidSite
-from test_admission import held, value
+from metrics import value
+from test_admission import held
 
 # What differs from one answer to the next, whoever made it.
 OF_THE_REQUEST = {"date", "server", "connection", "x-request-id", "server-timing", "x-cache"}

@@ -13,7 +13,8 @@ from PIL import Image
 from answers import image
 from client import http
 from conftest import BUILD, wait_until
-from test_admission import held, value
+from metrics import value
+from test_admission import held
 from test_cache import cached, entries, sweep, told, use  # noqa: F401: cached is a fixture
 
 

@@ -4,7 +4,6 @@ In what order and that it does, not how fast: that is for make bench-overload to
 """
 
 import os
-import re
 import signal
 import threading
 
@@ -13,6 +12,7 @@ import pytest
 from client import http, raw_socket, target
 from conftest import wait_until
 from fcgi_client import STDIN, Client, header, parameters, record, request
+from metrics import value
 
 PHOTO = "/img/photo.jpg"
 HANG = f"{PHOTO}?x-test=hang&v=%s"
@@ -23,11 +23,6 @@ UPLOAD = parameters("/api/images/process?w=10&x-test=hang", "POST", 100_000, CON
 def one(start_pixpool):
     """One worker, so that whoever comes second waits."""
     return start_pixpool(test_build=True, workers=1, queue=8, deadline="120s", grace="1s")
-
-
-def value(p, series):
-    found = re.search(rf"^{re.escape(series)} (\S+)$", http("GET", f"{p.url}/metrics").body.decode(), re.M)
-    return float(found[1]) if found else 0.0
 
 
 def busy(p):

@@ -7,7 +7,7 @@ import profiles
 import pytest
 from PIL import Image, ImageChops, ImageCms
 from program import run
-from samples import scene
+from samples import encoded, scene
 
 FORMATS = {"jpg": {"quality": 95, "subsampling": 0}, "png": {}, "webp": {"lossless": True}}
 RGB_PROFILES = {
@@ -49,10 +49,8 @@ def process(tmp_path, data, options, name="o.png"):
 
 
 def saved(im, ext, profile=None, **more):
-    out = io.BytesIO()
     kind = {"jpg": "JPEG"}.get(ext, ext.upper())
-    im.save(out, kind, **{**FORMATS[ext], **more}, **({"icc_profile": profile} if profile else {}))
-    return out.getvalue()
+    return encoded(im, kind, **{**FORMATS[ext], **more}, **({"icc_profile": profile} if profile else {}))
 
 
 @pytest.mark.parametrize("ext", FORMATS)

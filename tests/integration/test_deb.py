@@ -13,7 +13,7 @@ from PIL import Image
 from client import fcgi_status
 from conftest import BUILD, TOP, wait_until
 from fcgi_client import Client, request
-from samples import scene
+from samples import encoded, scene
 from systemd_box import Box, as_root
 
 pytestmark = pytest.mark.skipif(any(s in os.environ.get("PIXPOOL_BUILD", "") for s in ("asan", "tsan")),
@@ -117,14 +117,13 @@ def test_it_serves_once_it_is_installed(installed):
 def test_a_picture_through_the_socket(installed):
     """Uploaded, and from a folder that the configuration names after a reload; what the service may write it can."""
     box, _ = installed
-    buffer = io.BytesIO()
-    scene((300, 200)).save(buffer, "JPEG")
+    photo = encoded(scene((300, 200)), "JPEG")
     with Client(socket_of(box)) as c:
-        c.send(request("/api/images/process?w=60&format=png", "POST", buffer.getvalue(), CONTENT_TYPE="image/jpeg"))
+        c.send(request("/api/images/process?w=60&format=png", "POST", photo, CONTENT_TYPE="image/jpeg"))
         answer = c.read_response()
     assert answer.status == 200 and Image.open(io.BytesIO(answer.body)).size == (60, 40)
     (box.root / "srv/images").mkdir()
-    (box.root / "srv/images/a.jpg").write_bytes(buffer.getvalue())
+    (box.root / "srv/images/a.jpg").write_bytes(photo)
     box.run("touch", "-d", "yesterday", "/srv/images/a.jpg")  # one that may still be being written is not kept
     for key, value in {"image_root": "/srv/images", "cache_dir": "/var/cache/pixpool", "spool_dir": "/var/lib/pixpool"}.items():
         box.run("sed", "-i", f"s|^{key} =.*|{key} = {value}|", "/etc/pixpool/pixpool.conf")
@@ -136,7 +135,7 @@ def test_a_picture_through_the_socket(installed):
             c.send(request("/img/a.jpg?w=50"))
             assert c.read_response().headers["x-cache"] == expected, box.journal("pixpool.service")
     with Client(socket_of(box)) as c:
-        c.send(request("/api/images/renditions", "POST", buffer.getvalue(), CONTENT_TYPE="image/jpeg",
+        c.send(request("/api/images/renditions", "POST", photo, CONTENT_TYPE="image/jpeg",
                        HTTP_PREFER="respond-async"))
         assert c.read_response().status == 202
 

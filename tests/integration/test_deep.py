@@ -2,22 +2,20 @@
 
 import io
 import json
-import os
 import struct
-import subprocess
 import zlib
-from pathlib import Path
 
 import exif_blocks as blocks
 import numpy as np
 import pngs
 import profiles
+import program
 import pytest
+import samples
 from PIL import Image
 from client import http, multipart
 from pngs import GREY, GREY_ALPHA, RGB, RGBA
 
-BIN = Path(__file__).resolve().parents[2] / os.environ.get("PIXPOOL_BUILD", "build") / "pixpool"
 COLOURS = (GREY, GREY_ALPHA, RGB, RGBA)
 SIZE = (61, 47)
 
@@ -55,9 +53,9 @@ def run(tmp_path, data, cases, ext="png", depth=16):
     args = []
     for i, options in enumerate(cases):
         args += ["-o", tmp_path / f"o{i}.{ext}", ",".join(filter(None, (f"depth={depth}", options)))]
-    done = subprocess.run([str(a) for a in (BIN, "process", tmp_path / "in", *args)], capture_output=True, timeout=60)
-    assert done.returncode == 0, done.stderr
-    return [(tmp_path / f"o{i}.{ext}").read_bytes() for i in range(len(cases))], done.stderr.decode()
+    p = program.run("process", tmp_path / "in", *args)
+    assert p.returncode == 0, p.err
+    return [(tmp_path / f"o{i}.{ext}").read_bytes() for i in range(len(cases))], p.err
 
 
 def made(tmp_path, data, options):
@@ -274,9 +272,7 @@ def test_options_that_allow_8_bits_only_say_so(tmp_path, options):
 def test_what_has_no_16_bits_ignores_it(tmp_path):
     im = Image.effect_noise((40, 30), 60).convert("RGB")
     for kind in ("PNG", "JPEG", "WEBP"):
-        out = io.BytesIO()
-        im.save(out, kind)
-        (file,), said = run(tmp_path, out.getvalue(), ["format=png"])
+        (file,), said = run(tmp_path, samples.encoded(im, kind), ["format=png"])
         assert file[24] == 8 and "warning" not in said
     for ext in ("jpg", "webp"):
         (file,), said = run(tmp_path, encoded(picture(RGB), RGB), ["w=30"], ext)
@@ -287,7 +283,7 @@ def test_what_has_no_16_bits_ignores_it(tmp_path):
 
 def test_8_bits_where_nothing_is_asked(tmp_path):
     (tmp_path / "in").write_bytes(encoded(picture(RGB), RGB))
-    subprocess.run([BIN, "process", "--quiet", tmp_path / "in", "-o", tmp_path / "o.png"], check=True, timeout=60)
+    assert program.run("process", tmp_path / "in", "-o", tmp_path / "o.png").returncode == 0
     assert (tmp_path / "o.png").read_bytes()[24] == 8
 
 

@@ -1,15 +1,14 @@
 """Who is served when, with one worker: two batches take turns, and whoever wants a thumbnail goes before both. Judged by
 the order in which answers come, not by the clock."""
 
-import io
 import os
-import re
 import select
 import signal
 
-from client import http, multipart, raw_socket
+from client import multipart, raw_socket
 from conftest import wait_until
-from samples import scene
+from metrics import value
+from samples import encoded, scene
 
 FILES = 8
 LINE = b'"status":200'
@@ -18,9 +17,7 @@ RESULT = {"A": LINE, "B": LINE, "thumb": b"HTTP/1.1 200"}
 
 def photograph():
     """One that takes much longer to make than its result takes to arrive."""
-    out = io.BytesIO()
-    scene((1600, 1200)).save(out, "JPEG", quality=90)
-    return out.getvalue()
+    return encoded(scene((1600, 1200)), "JPEG", quality=90)
 
 
 def send(p, method, target, body=b"", type="text/plain", accept="*/*"):
@@ -28,11 +25,6 @@ def send(p, method, target, body=b"", type="text/plain", accept="*/*"):
     s.sendall(f"{method} {target} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Type: {type}\r\nAccept: {accept}\r\n"
               f"Content-Length: {len(body)}\r\n\r\n".encode() + body)
     return s
-
-
-def metric(p, name):
-    text = http("GET", f"{p.url}/metrics").body.decode()
-    return float(re.search(rf"^{re.escape(name)} (\S+)", text, re.M)[1])
 
 
 def served(sockets):
@@ -59,9 +51,9 @@ def test_batches_take_turns_and_a_thumbnail_goes_first(start_pixpool):
     os.kill(worker, signal.SIGSTOP)
     try:
         batches = {send(p, "POST", "/api/images/batch?format=webp", body, type, "application/x-ndjson"): name for name in "AB"}
-        assert wait_until(lambda: metric(p, "pixpool_inflight_bytes") >= 2 * FILES * len(photo), 20), "both are in"
+        assert wait_until(lambda: value(p, "pixpool_inflight_bytes") >= 2 * FILES * len(photo), 20), "both are in"
         thumb = send(p, "GET", "/img/photo.jpg?w=50")
-        assert wait_until(lambda: metric(p, 'pixpool_queue_depth{lane="interactive"}') == 1, 20)
+        assert wait_until(lambda: value(p, 'pixpool_queue_depth{lane="interactive"}') == 1, 20)
     finally:
         os.kill(worker, signal.SIGCONT)
     order = served(batches | {thumb: "thumb"})

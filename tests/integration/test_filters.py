@@ -1,32 +1,22 @@
 """Filters through every door, judged by Pillow and by the formulas in docs/filters.md worked out in doubles here."""
 
 import io
-import os
-import subprocess
-from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from client import http
-from samples import scene
+from program import run
+from samples import encoded, scene
 
-TOP = Path(__file__).resolve().parents[2]
-BIN = TOP / os.environ.get("PIXPOOL_BUILD", "build") / "pixpool"
-
-
-def encoded(im, **options):
-    out = io.BytesIO()
-    im.save(out, **options)
-    return out.getvalue()
 
 
 def process(data, *options, format="png"):
     """Through the command line: the decoded result."""
     wanted = ",".join([*options, f"format={format}"])
-    p = subprocess.run([BIN, "process", "-", "-o", "-", wanted], input=data, capture_output=True)
-    assert p.returncode == 0, p.stderr
+    p = run("process", "-", "-o", "-", wanted, stdin=data)
+    assert p.returncode == 0, p.err
     im = Image.open(io.BytesIO(p.stdout))
     im.load()
     return im
@@ -340,12 +330,12 @@ def test_a_threshold_leaves_flat_areas_alone():
 @pytest.mark.parametrize("level", ["c", "avx2"])
 @pytest.mark.parametrize("option", ["blur=3", "blur=40", "sharp=2", "con=40,hue=30", "filt=sepia"])
 def test_every_cpu_gives_the_same_bytes(level, option):
-    def coded(env):
-        p = subprocess.run([BIN, "process", "-", "-o", "-", f"{option},w=200"], input=JPEG, capture_output=True, env=env)
-        assert p.returncode == 0, p.stderr
+    def coded(**env):
+        p = run("process", "-", "-o", "-", f"{option},w=200", stdin=JPEG, env=env)
+        assert p.returncode == 0, p.err
         return p.stdout
 
-    assert coded({**os.environ, "PIXPOOL_ISA": level}) == coded(os.environ)
+    assert coded(PIXPOOL_ISA=level) == coded()
 
 
 @pytest.mark.parametrize(

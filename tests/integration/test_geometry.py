@@ -3,37 +3,27 @@
 One run of the program makes many results, so that hundreds of cases cost a second or two.
 """
 
-import io
 import math
-import os
-import subprocess
-from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image, ImageDraw
-from samples import scene
+from program import run
+from samples import encoded, scene
 
-TOP = Path(__file__).resolve().parents[2]
-BIN = TOP / os.environ.get("PIXPOOL_BUILD", "build") / "pixpool"
 
 
 def process(source, cases, folder, ext="png", name="in"):
     """The results of one source for many options. source: an image, saved as PNG, or bytes."""
-    data = source
-    if isinstance(source, Image.Image):
-        buffer = io.BytesIO()
-        source.save(buffer, "PNG")
-        data = buffer.getvalue()
     path = folder / name
-    path.write_bytes(data)
+    path.write_bytes(encoded(source) if isinstance(source, Image.Image) else source)
     results = []
     for at in range(0, len(cases), 32):
         part, args = cases[at : at + 32], []
         for i, options in enumerate(part):
             args += ["-o", folder / f"{name}-{at + i}.{ext}"] + ([options] if options else [])
-        run = subprocess.run([str(a) for a in (BIN, "process", "--quiet", path, *args)], capture_output=True, timeout=60)
-        assert run.returncode == 0, run.stderr.decode()
+        p = run("process", "--quiet", path, *args)
+        assert p.returncode == 0, p.err
         for i in range(len(part)):
             im = Image.open(folder / f"{name}-{at + i}.{ext}")
             im.load()

@@ -1,7 +1,6 @@
 """/api/images/info and `pixpool info`: what an image is, judged by Pillow."""
 
 import base64
-import io
 import json
 import subprocess
 
@@ -10,9 +9,10 @@ from PIL import Image, ImageStat, PngImagePlugin
 
 import exif_blocks
 import profiles
+from answers import problem
 from client import http, multipart
 from conftest import BUILD
-from samples import scene
+from samples import encoded, scene
 
 DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz#$%*+,-.:;=?@[]^_{|}~"
 
@@ -158,9 +158,8 @@ def test_nothing_told(info):
 def told(server):
     """What is told of a small JPEG with this EXIF block."""
     def get(block):
-        out = io.BytesIO()
-        Image.new("RGB", (16, 16)).save(out, "JPEG")
-        answer = http("POST", f"{server.url}/api/images/info?gps=1", exif_blocks.into_jpeg(out.getvalue(), block))
+        data = exif_blocks.into_jpeg(encoded(Image.new("RGB", (16, 16)), "JPEG"), block)
+        answer = http("POST", f"{server.url}/api/images/info?gps=1", data)
         assert answer.status == 200, answer.body
         return answer.json()
     return get
@@ -267,18 +266,12 @@ def test_post(server, info):
     assert http("POST", url, body, {"Content-Type": kind}).json() == raw.json()
 
 
-def problem(answer, status, code):
-    assert answer.status == status, answer.body
-    assert answer.json()["code"] == code
-    return answer.json()
-
-
 def test_mistakes(server):
     url = f"{server.url}/api/images/info"
-    assert problem(http("GET", url), 400, "option_missing")["option"] == "src"
-    problem(http("GET", f"{url}?src=a.jpg&src=b.jpg"), 400, "option_repeated")
-    problem(http("GET", f"{url}?src=a.jpg&w=3"), 400, "option_unknown")
-    problem(http("GET", f"{url}?src=photo.jpg&gps=maybe"), 400, "option_malformed")
+    problem(http("GET", url), 400, "option_missing", "src")
+    problem(http("GET", f"{url}?src=a.jpg&src=b.jpg"), 400, "option_repeated", "src")
+    problem(http("GET", f"{url}?src=a.jpg&w=3"), 400, "option_unknown", "w")
+    problem(http("GET", f"{url}?src=photo.jpg&gps=maybe"), 400, "option_malformed", "gps")
     problem(http("GET", f"{url}?src=none.jpg"), 404, "no_such_image")
     problem(http("GET", f"{url}?src=../outside.jpg"), 404, "no_such_image")
     problem(http("GET", f"{url}?src=broken/text.jpg"), 415, "format")

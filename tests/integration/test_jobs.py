@@ -7,9 +7,9 @@ import signal
 import pytest
 from PIL import Image
 
-from client import http, multipart
+from client import file, http, multipart
 from conftest import kill_session, wait_until
-from samples import scene
+from samples import encoded, scene
 
 ASYNC = {"Prefer": "respond-async"}
 
@@ -26,13 +26,7 @@ def server(start_pixpool, spool):
 
 
 def jpeg(width, height=40):
-    out = io.BytesIO()
-    scene((width, height)).save(out, "JPEG")
-    return out.getvalue()
-
-
-def file(data, filename="a.jpg"):
-    return ("file", data, filename, "image/jpeg")
+    return encoded(scene((width, height)), "JPEG")
 
 
 def post(server, *parts, query="", headers=ASYNC, path="batch"):
@@ -223,11 +217,9 @@ def test_a_reload_hands_jobs_over(start_pixpool, spool):
 
 
 def test_a_watermark_is_kept_with_its_job(server, spool):
-    red, grey = io.BytesIO(), io.BytesIO()
-    Image.new("RGB", (40, 40), (255, 0, 0)).save(red, "PNG")
-    Image.new("RGB", (200, 200), (90, 90, 90)).save(grey, "PNG")
-    mark = ("watermark", red.getvalue(), "mark.png", "image/png")
-    parts = [mark, ("mark-pos", "center"), file(grey.getvalue(), "a.png")]
+    red, grey = encoded(Image.new("RGB", (40, 40), (255, 0, 0))), encoded(Image.new("RGB", (200, 200), (90, 90, 90)))
+    mark = ("watermark", red, "mark.png", "image/png")
+    parts = [mark, ("mark-pos", "center"), file(grey, "a.png")]
     for path, output in (("batch", "default"), ("renditions", "original")):
         job = finished(server, location(post(server, *parts, query="?mark-scale=50", path=path)))
         url = next(i["url"] for i in job["items"] if i["output"] == output)
@@ -255,7 +247,7 @@ def test_the_oldest_finished_job_makes_room(start_pixpool, spool):
     data = os.urandom(300_000)
     jobs = []
     for i in range(4):
-        jobs.append(location(post(p, file(jpeg(50) + data, f"{i}.jpg"), query=f"?w=400&enlarge=1&format=png")))
+        jobs.append(location(post(p, file(jpeg(50) + data, f"{i}.jpg"), query="?w=400&enlarge=1&format=png")))
         finished(p, jobs[-1])
     assert state(p, jobs[-1])["state"] == "done"
     answer = post(p, file(b"x" * 900_000), file(b"x" * 900_000))

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from samples import scene
+from samples import encoded, scene
 from test_geometry import process
 
 
@@ -80,10 +80,9 @@ def test_grey_is_the_grey_of_light(tmp_path):
 
 def test_jpeg_and_webp(tmp_path):
     for format, more in (("JPEG", {"quality": 95}), ("JPEG", {"quality": 95, "subsampling": 0}), ("WEBP", {"quality": 90})):
-        buffer = io.BytesIO()
-        scene((400, 300)).save(buffer, format, **more)
-        decoded = Image.open(io.BytesIO(buffer.getvalue())).convert("RGB")
-        got = process(buffer.getvalue(), ["linear=1,w=100"], tmp_path)[0]
+        data = encoded(scene((400, 300)), format, **more)
+        decoded = Image.open(io.BytesIO(data)).convert("RGB")
+        got = process(data, ["linear=1,w=100"], tmp_path)[0]
         difference = np.abs(np.asarray(got.convert("RGB")).astype(float) - resampled(decoded, got.size))
         # chroma is brought to full size by another filter than Pillow's decoder has
         assert difference.max() <= 8 and difference.mean() < 0.8, format
@@ -93,11 +92,10 @@ def test_it_goes_with_everything_else(tmp_path):
     """Orientation, turns, canvas, other formats; and a copy is a copy in any light."""
     exif = Image.Exif()
     exif[0x0112] = 6
-    buffer = io.BytesIO()
-    scene((120, 80)).save(buffer, "JPEG", exif=exif.tobytes(), quality=95)
+    data = encoded(scene((120, 80)), "JPEG", exif=exif.tobytes(), quality=95)
     options = ["w=40,linear=1", "w=40,rotate=90,linear=1", "w=40,h=40,fit=pad,bg=red,linear=1", "w=40,rotate=20,linear=1,filt=greyscale",
                "rect=10,10,40,40,w=20,linear=1"]
-    assert [im.size for im in process(buffer.getvalue(), options, tmp_path)] == [(40, 60), (60, 40), (40, 40), (58, 70), (20, 20)]
+    assert [im.size for im in process(data, options, tmp_path)] == [(40, 60), (60, 40), (40, 40), (58, 70), (20, 20)]
     source = scene((60, 40), "RGBA")
     copied = process(source, ["linear=1", "linear=1,rect=3,4,20,20"], tmp_path)
     assert copied[0].tobytes() == source.tobytes() and copied[1].tobytes() == source.crop((3, 4, 23, 24)).tobytes()

@@ -16,7 +16,7 @@ from PIL import Image
 
 from conftest import BUILD, TOP, Server, free_port, kill_session, session_processes, wait_until
 from fcgi_client import Client, request
-from samples import scene
+from samples import encoded, scene
 from systemd_box import as_root
 
 PIXPOOL = BUILD / "pixpool"
@@ -26,9 +26,7 @@ WORDS = ("--workers=1", "--grace=2s")
 
 @pytest.fixture(scope="module")
 def body():
-    buffer = io.BytesIO()
-    scene((120, 80)).save(buffer, "JPEG")
-    return buffer.getvalue()
+    return encoded(scene((120, 80)), "JPEG")
 
 
 @pytest.fixture

@@ -4,24 +4,17 @@ reference."""
 import base64
 import io
 import json
-import os
-import subprocess
 from pathlib import Path
 
 import pytest
 from PIL import Image, ImageChops, ImageDraw, ImageStat
 
 from client import http, multipart
-from samples import scene
+from program import complaint, run
+from samples import encoded, scene
+from test_colour import worst
 
-BIN = Path(__file__).resolve().parents[2] / os.environ.get("PIXPOOL_BUILD", "build") / "pixpool"
 PROCESS = "/api/images/process"
-
-
-def encoded(im, format="PNG", **options):
-    out = io.BytesIO()
-    im.save(out, format, **options)
-    return out.getvalue()
 
 
 def logo(size=(80, 40), alpha=True):
@@ -68,10 +61,6 @@ def over(ground, mark, at, alpha=100):
     layer = Image.new("RGBA", ground.size, (0, 0, 0, 0))
     layer.paste(m, at)
     return Image.alpha_composite(ground.convert("RGBA"), layer)
-
-
-def worst(a, b):
-    return max(hi for _, hi in ImageChops.difference(a.convert("RGB"), b.convert("RGB")).getextrema())
 
 
 def changed(a, b):
@@ -310,22 +299,20 @@ def test_the_command_line(tmp_path):
     want = over(scene((200, 150)), LOGO, (115, 105))
     for words in (["mark-w=80", "--mark", "logo.png"], ["mark=logo.png,mark-w=80", f"--mark_root={tmp_path}"],
                   ["mark=my-logo,mark-w=80", "--mark.my-logo=logo.png"]):
-        done = subprocess.run([BIN, "process", "g.png", "-o", "o.png", *words], cwd=tmp_path, capture_output=True)
-        assert done.returncode == 0, done.stderr
+        p = run("process", "g.png", "-o", "o.png", *words, cwd=tmp_path)
+        assert p.returncode == 0, p.err
         assert worst(Image.open(tmp_path / "o.png"), want) <= 1
-    for words, says in ((["mark=x"], b"the names are: none"), (["mark=x", "--mark.a b=logo.png"], b"letters, digits"),
-                        (["mark=x", "--mark.x=missing.png"], b"missing.png: No such file"),
-                        (["mark=x", "--mark.x=g.txt"], b"g.txt: ")):
+    for words, says in ((["mark=x"], "the names are: none"), (["mark=x", "--mark.a b=logo.png"], "letters, digits"),
+                        (["mark=x", "--mark.x=missing.png"], "missing.png: No such file"),
+                        (["mark=x", "--mark.x=g.txt"], "g.txt: ")):
         (tmp_path / "g.txt").write_text("no image" * 10)
-        done = subprocess.run([BIN, "process", "g.png", "-o", "o.png", *words], cwd=tmp_path, capture_output=True)
-        assert done.returncode != 0 and says in done.stderr, done.stderr
+        p = run("process", "g.png", "-o", "o.png", *words, cwd=tmp_path)
+        assert p.returncode != 0 and says in p.err, p.err
 
 
 def test_a_service_with_a_broken_mark_does_not_start(tmp_path):
     (tmp_path / "bad.png").write_text("no image at all, but long enough")
-    done = subprocess.run([BIN, "serve", f"--listen=unix:{tmp_path}/s", f"--mark.logo={tmp_path}/bad.png"],
-                          capture_output=True, timeout=20)
-    assert done.returncode == 1 and b"mark.logo" in done.stderr
-    done = subprocess.run([BIN, "check", f"--listen=unix:{tmp_path}/s", f"--mark.logo={tmp_path}/bad.png"],
-                          capture_output=True, timeout=20)
-    assert done.returncode == 1 and b"mark.logo" in done.stdout
+    p = run("serve", f"--listen=unix:{tmp_path}/s", f"--mark.logo={tmp_path}/bad.png")
+    assert "mark.logo" in complaint(p, 1)
+    p = run("check", f"--listen=unix:{tmp_path}/s", f"--mark.logo={tmp_path}/bad.png")
+    assert p.returncode == 1 and b"mark.logo" in p.stdout

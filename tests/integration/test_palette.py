@@ -9,8 +9,8 @@ import subprocess
 import pytest
 from PIL import Image, ImageChops, ImageStat
 
-from conftest import BUILD
-from samples import scene
+from program import complaint, run
+from samples import encoded, scene
 
 SIZE = (160, 120)
 
@@ -40,21 +40,14 @@ def glass():
 PICTURES = {"smooth": smooth, "noise": noise, "photo": photo, "glass": glass}
 
 
-def png(im):
-    out = io.BytesIO()
-    im.save(out, "PNG")
-    return out.getvalue()
-
-
 def ours(im, options):
-    done = subprocess.run([BUILD / "pixpool", "process", "-", "-o", "-", f"format=png,{options}"], input=png(im),
-                          capture_output=True, timeout=60)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+    p = run("process", "-", "-o", "-", f"format=png,{options}", stdin=encoded(im))
+    assert p.returncode == 0, p.err
+    return p.stdout
 
 
 def pngquant(im, colours, *words):
-    done = subprocess.run(["pngquant", *words, str(colours), "-"], input=png(im), capture_output=True, timeout=60)
+    done = subprocess.run(["pngquant", *words, str(colours), "-"], input=encoded(im), capture_output=True, timeout=60)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
@@ -105,7 +98,7 @@ def test_few_colours_come_out_exact(colours, bits):
     data = ours(im, f"palette={colours}")
     assert depth(data) == bits
     assert opened(data).convert("RGBA").tobytes() == im.tobytes()
-    assert len(data) < len(png(im))
+    assert len(data) < len(encoded(im))
 
 
 def test_grey_sources():
@@ -126,16 +119,14 @@ def test_switches():
 
 
 def test_other_formats_ignore_it():
-    done = subprocess.run([BUILD / "pixpool", "process", "-", "-o", "-", "format=jpeg,palette=8"],
-                          input=png(smooth()), capture_output=True, timeout=60)
-    assert opened(done.stdout).format == "JPEG"
+    p = run("process", "-", "-o", "-", "format=jpeg,palette=8", stdin=encoded(smooth()))
+    assert opened(p.stdout).format == "JPEG"
 
 
 @pytest.mark.parametrize("value", ["257", "-2", "8.5", "many"])
 def test_out_of_range(value):
-    done = subprocess.run([BUILD / "pixpool", "process", "-", "-o", "-", f"palette={value}"], input=png(smooth()),
-                          capture_output=True, timeout=60)
-    assert done.returncode == 2 and b"palette" in done.stderr
+    p = run("process", "-", "-o", "-", f"palette={value}", stdin=encoded(smooth()))
+    assert "palette" in complaint(p, 2)
 
 
 def test_transparency_chunk_is_short():

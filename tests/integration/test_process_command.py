@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from program import BIN, CLEAN, complaint, run
-from samples import scene
+from samples import encoded, scene
 
 TIMING = re.compile(r"cpu_s=\d+\.\d{6} wall_s=\d+\.\d{6} bytes=(\d+)")
 
@@ -90,9 +90,7 @@ def test_standard_input_and_output(photo):
 def test_large_input_through_a_pipe(tmp_path):
     """Larger than the first read, of unknown size."""
     noise = Image.frombytes("RGB", (600, 500), os.urandom(600 * 500 * 3))
-    data = io.BytesIO()
-    noise.save(data, "PNG")
-    p = run("process", "-", "-o", "-", stdin=data.getvalue())
+    p = run("process", "-", "-o", "-", stdin=encoded(noise))
     assert p.returncode == 0, p.err
     assert Image.open(io.BytesIO(p.stdout)).tobytes() == noise.tobytes()
 

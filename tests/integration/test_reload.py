@@ -4,7 +4,6 @@ The long form, `make test-reload`, does ten rounds and 20,000 requests; RELOAD_R
 """
 
 import os
-import re
 import shutil
 import signal
 import threading
@@ -16,6 +15,7 @@ import pytest
 from client import http, http_on, http_open
 from conftest import wait_until
 from fcgi_client import STDIN, Client, header, parameters, record
+from metrics import value
 from site_conf import run_site
 
 ROUNDS = int(os.environ.get("RELOAD_ROUNDS", "3"))
@@ -103,10 +103,6 @@ def start(start_pixpool, keep="off", **keys):
     return p
 
 
-def metrics(p):
-    return http("GET", f"{p.url}/metrics").body.decode()
-
-
 def one_generation(p, old):
     found = p.with_role("gateway")
     return len(found) == 1 and found != [old]
@@ -185,8 +181,7 @@ def test_two_generations_keep_within_the_memory_of_one(start_pixpool, how):
     old = p.gateway()
     with Client(str(p.socket)) as c:
         c.send(slow + record(STDIN, b"x" * 1000))
-        inflight = re.compile(r"^pixpool_inflight_bytes (\S+)$", re.M)
-        assert wait_until(lambda: float(inflight.search(metrics(p))[1]) >= 25e6, 20), metrics(p)
+        assert wait_until(lambda: value(p, "pixpool_inflight_bytes") >= 25e6, 20)
         os.kill(p.pid, how)
         assert wait_until(lambda: len(set(p.with_role("gateway")) - {old}) == 1, 30)
         assert wait_until(lambda: upload().status == 503, 20, 0.1)

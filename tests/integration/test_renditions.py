@@ -9,11 +9,13 @@ import zipfile
 from email import policy
 from email.parser import BytesParser
 from pathlib import Path
+from unittest.mock import ANY
 
 import pytest
 from PIL import Image, ImageChops, ImageStat
 
-from client import http, multipart
+from answers import problem
+from client import file, http, multipart
 from conftest import BUILD
 from samples import scene
 
@@ -43,10 +45,6 @@ def post(server):
     return send
 
 
-def file(data, name="file", filename="a.jpg"):
-    return (name, data, filename, "image/jpeg")
-
-
 def parts(answer):
     """The parts of a multipart answer, read by the standard library: [(name, file name, headers, body)]."""
     assert answer.status == 200, answer.body[:400]
@@ -60,13 +58,6 @@ def image(data):
     im = Image.open(io.BytesIO(data))
     im.load()
     return im
-
-
-def problem(answer, status, code):
-    assert answer.status == status, answer.body[:400]
-    p = answer.json()
-    assert p["code"] == code, p
-    return p["detail"]
 
 
 def operations(value):
@@ -197,7 +188,7 @@ def test_form_data_is_read_by_node(server, photo, tmp_path):
     ("x", "option_malformed", "JSON"),
 ])
 def test_operations_of_the_wrong_shape(post, photo, value, code, said):
-    assert said in problem(post(operations(value), file(photo)), 400, code)
+    assert said in problem(post(operations(value), file(photo)), 400, code, ANY)["detail"]
 
 
 def test_other_refusals(server, post, photo):
@@ -207,13 +198,12 @@ def test_other_refusals(server, post, photo):
     problem(post(("w", 5)), 400, "file_missing")
     problem(post(file(photo), file(photo)), 400, "file_repeated")
     problem(post(body=b"x" * 2_000_000), 413, "body_too_large")
-    problem(post(body=photo, query="?widht=5"), 400, "option_unknown")
+    problem(post(body=photo, query="?widht=5"), 400, "option_unknown", "widht")
     assert http("GET", f"{server.url}/api/images/renditions").headers["Allow"] == "POST"
     outputs = multipart([file(photo), operations(TWO)])
     headers = {"Content-Type": outputs[1]}
     answer = http("POST", f"{server.url}/api/images/process", body=outputs[0], headers=headers)
-    assert "renditions" in problem(answer, 400, "outputs_unexpected")
-
+    assert "renditions" in problem(answer, 400, "outputs_unexpected", "outputs")["detail"]
 
 
 @pytest.mark.parametrize("words", ["serve", "check"])

@@ -16,7 +16,7 @@ import pytest
 from PIL import Image
 
 from client import http
-from conftest import BUILD, START_S, TOP, command_line, free_port, kill_session, session_processes, wait_until
+from conftest import BUILD, START_S, TOP, command_line, free_port, kill_session, listening, session_processes, wait_until
 
 NAMES = ["nature/a photo.jpg", "Größe & Co.png", 'q"uote.jpg', "sub/deep/leaf.webp"]
 
@@ -123,11 +123,6 @@ def make_run(images):
     yield start
     for run in started:
         run.clean()
-
-
-def listening(port):
-    with socket.socket() as s:
-        return s.connect_ex(("127.0.0.1", port)) == 0
 
 
 def picture(answer):

@@ -1,13 +1,12 @@
 """However a picture is stored, the same comes out of it: depths, palettes, interlacing, grey as colour, alpha that is all
 opaque, orientations, other formats without loss; each through operations of every kind."""
 
-import io
 
 import numpy as np
 import pngs
 import pytest
 from PIL import Image
-from samples import scene
+from samples import encoded, scene
 from test_analyse import stored_as
 from test_geometry import premultiplied, process
 
@@ -19,12 +18,6 @@ OPTIONS = [
     "bri=20,con=-15", "sat=60,hue=40", "gam=1.8", "filt=sepia", "filt=greyscale,w=50", "filt=negate", "filt=duotone", "tint=c08040", "pixel=7",
     "w=30,h=67,fit=cover,g=smart", "w=30,h=67,fit=cover,g=entropy", "bg=40ff0080", "w=1", "w=2,h=90,fit=stretch",
 ]
-
-
-def encoded(im, format="PNG", **options):
-    out = io.BytesIO()
-    im.save(out, format, **options)
-    return out.getvalue()
 
 
 def deep(im, colour, interlace=0):

@@ -1,6 +1,5 @@
 """A worker's memory between jobs: warm, and little of it."""
 
-import io
 import os
 import re
 from pathlib import Path
@@ -8,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from client import http, http_on, http_open
-from samples import scene
+from samples import encoded, scene
 
 pytestmark = pytest.mark.skipif(any(s in os.environ.get("PIXPOOL_BUILD", "") for s in ("asan", "tsan")),
                                 reason="left out: a sanitizer's allocator keeps freed memory away from its next use")
@@ -16,9 +15,7 @@ JOBS = 100
 
 
 def photo(size, **save):
-    out = io.BytesIO()
-    scene(size).save(out, "JPEG", quality=90, **save)
-    return out.getvalue()
+    return encoded(scene(size), "JPEG", quality=90, **save)
 
 
 def minor_faults(pid):
