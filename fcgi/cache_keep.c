@@ -25,7 +25,8 @@ static void report(struct cache *k, int err)
         log_line(LOG_LV_INFO, "event=cache text=\"results are kept again\"");
 }
 
-bool cache_nameable(const struct cache_key *key, const struct job_output *o)
+/* Whether a web server can say about this result all that there is to say. */
+static bool nameable(const struct cache_key *key, const struct job_output *o)
 {
     return key->name && !o->warnings && !o->exceeded && cache_name_format(key->name) == (enum ic_format)o->format;
 }
@@ -102,7 +103,7 @@ static int keep(struct cache *k, const struct cache_key *key, const char *entry,
                 struct iovec image)
 {
     struct cache_head h = head_of(o);
-    int err = cache_nameable(key, o) ? keep_named(k, key, &h, image) : 0;
+    int err = nameable(key, o) ? keep_named(k, key, &h, image) : 0;
     if (err && !name_is_to_blame(err))
         return err;
     return keep_entry(k, key, entry, &h, image);
@@ -137,7 +138,7 @@ void cache_keep_name(struct cache *k, const struct cache_key *key, const struct 
     char entry[CACHE_TAG + 4], tmp[CACHE_PATH];
     struct cache_head h = head_of(&hit->told);
     struct stat st;
-    if (!cache_nameable(key, &hit->told) || !find_entry(k, key, &hit->told, entry))
+    if (!nameable(key, &hit->told) || !find_entry(k, key, &hit->told, entry))
         return;
     int err = cache_mark_claim(k); /* in vain for an older configuration, at each hit */
     if (!err)

@@ -57,9 +57,7 @@ struct cache {
     int sweep_trouble; /* errno that was logged; the thread's alone */
 };
 
-/* cache_keep.c: whether a web server can say about this result all that there is to say. */
-bool cache_nameable(const struct cache_key *key, const struct job_output *o);
-/* Puts an image that was kept by its tag alone under its name, where that may be. */
+/* cache_keep.c: puts an image that was kept by its tag alone under its name, where that may be. */
 void cache_keep_name(struct cache *k, const struct cache_key *key, const struct cache_hit *hit);
 
 /* cache_files.c. All return 0 or an errno. */

@@ -78,7 +78,9 @@ static const char *extension(enum ic_format f)
     return f == IC_FORMAT_JPEG ? "jpg" : ic_format_name(f);
 }
 
-void framing_file_name(const struct framing_item *i, bool named, char out[FRAMING_FILE])
+/* A file name for a result: the source's without its path and extension, the output's where there is one, and the
+ * format's extension. Valid UTF-8 without control characters and without what file systems reserve. */
+static void plain_name(const struct framing_item *i, bool named, char out[FRAMING_FILE])
 {
     char stem[200];
     stem_of(i->name, stem, sizeof stem);
@@ -107,7 +109,7 @@ static bool claim(struct framing *f)
 static void name_file(struct framing *f, const struct framing_item *i)
 {
     char plain[FRAMING_FILE];
-    framing_file_name(i, f->named, plain);
+    plain_name(i, f->named, plain);
     const char *dot = strrchr(plain, '.');
     size_t stem = dot ? (size_t)(dot - plain) : strlen(plain);
     snprintf(f->file, sizeof f->file, "%s", plain);

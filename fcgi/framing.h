@@ -91,8 +91,4 @@ bool framing_data(struct framing *f, const struct framing_item *i,
 /* What is to be said of an item in JSON: a new object, NULL: out of memory. */
 struct json_t *framing_json(const struct framing *f, const struct framing_item *i);
 
-/* A file name for a result: the source's without its path and extension, the output's where there is one, and the
- * format's extension. Valid UTF-8 without control characters and without what file systems reserve. */
-void framing_file_name(const struct framing_item *i, bool named, char out[FRAMING_FILE]);
-
 #endif

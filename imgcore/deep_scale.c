@@ -41,7 +41,8 @@ static void axis_fill(struct deep_axis *a, const struct ic_axis *from, double *s
     }
 }
 
-enum ic_code deep_axis_make(struct deep_axis *a, struct ic_mem *mem, const struct ic_axis *from, struct ic_error *e)
+/* IC_E_MEMORY; a is for axis_free() in any case. */
+static enum ic_code axis_make(struct deep_axis *a, struct ic_mem *mem, const struct ic_axis *from, struct ic_error *e)
 {
     uint32_t most = ic_window_most(from);
     double *scratch = ic_alloc(mem, most * sizeof *scratch);
@@ -60,7 +61,7 @@ enum ic_code deep_axis_make(struct deep_axis *a, struct ic_mem *mem, const struc
     return ok ? IC_OK : ic_fail(e, IC_E_MEMORY, "no memory to resample 16-bit samples");
 }
 
-void deep_axis_free(struct deep_axis *a, struct ic_mem *mem)
+static void axis_free(struct deep_axis *a, struct ic_mem *mem)
 {
     ic_free(mem, a->w);
     ic_free(mem, a->first);
@@ -77,8 +78,7 @@ enum ic_code deep_scale_open(struct deep_scale *s, struct ic_mem *mem, const str
     size_t row, size;
 
     *s = (struct deep_scale){ .mem = mem, .channels = channels };
-    if ((rc = deep_axis_make(&s->h, mem, &axes[0], e)) != IC_OK ||
-        (rc = deep_axis_make(&s->v, mem, &axes[1], e)) != IC_OK)
+    if ((rc = axis_make(&s->h, mem, &axes[0], e)) != IC_OK || (rc = axis_make(&s->v, mem, &axes[1], e)) != IC_OK)
         return rc;
     if (ic_mul(s->h.n, (size_t)channels, &row) && ic_mul(row, s->v.most * sizeof *s->ring, &size))
         s->ring = ic_alloc(mem, size);
@@ -91,8 +91,8 @@ void deep_scale_close(struct deep_scale *s)
 {
     if (!s->mem)
         return;
-    deep_axis_free(&s->h, s->mem);
-    deep_axis_free(&s->v, s->mem);
+    axis_free(&s->h, s->mem);
+    axis_free(&s->v, s->mem);
     ic_free(s->mem, s->ring);
     ic_free(s->mem, s->sum);
     *s = (struct deep_scale){ 0 };

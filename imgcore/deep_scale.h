@@ -15,10 +15,6 @@ struct deep_axis {
     uint32_t *first, *len;
 };
 
-/* IC_E_MEMORY; a is for deep_axis_free() in any case. */
-enum ic_code deep_axis_make(struct deep_axis *a, struct ic_mem *mem, const struct ic_axis *from, struct ic_error *e);
-void deep_axis_free(struct deep_axis *a, struct ic_mem *mem); /* accepts a zeroed one */
-
 /* Rows in, rows out: horizontal first, so that the ring holds rows of the result's width. */
 struct deep_scale {
     struct ic_mem *mem; /* borrowed */

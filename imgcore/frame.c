@@ -83,7 +83,8 @@ struct ic_view ic_frame_whole(const struct ic_frame *f)
     return frame_view(f, &f->image, f->plan->width, f->plan->height);
 }
 
-struct ic_view ic_frame_picture(const struct ic_frame *f)
+/* The picture in it, without the canvas. */
+static struct ic_view frame_picture(const struct ic_frame *f)
 {
     const struct ic_plan *p = f->plan;
     struct ic_view whole = ic_frame_whole(f);
@@ -167,7 +168,7 @@ static void frame_surround(const struct ic_frame *f, const struct ic_view *pictu
 
 enum ic_code ic_frame_finish(struct ic_frame *f, struct ic_error *e)
 {
-    struct ic_view picture = ic_frame_picture(f);
+    struct ic_view picture = frame_picture(f);
     enum ic_code rc = frame_filter(f, &picture, e);
 
     if (rc == IC_OK && f->compose)

@@ -37,9 +37,8 @@ enum ic_code ic_frame_finish(struct ic_frame *f, struct ic_error *e);
 /* Rows of each channel for strip k, `rows` pixels high, of the finished image. */
 struct ic_rows ic_frame_rows(const struct ic_frame *f, uint32_t k, uint32_t rows);
 
-/* All of the image; the picture in it, without the canvas. */
+/* All of the image, canvas included. */
 struct ic_view ic_frame_whole(const struct ic_frame *f);
-struct ic_view ic_frame_picture(const struct ic_frame *f);
 
 void ic_frame_close(struct ic_frame *f); /* accepts a zeroed or half-made one */
 

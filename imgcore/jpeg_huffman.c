@@ -2,6 +2,13 @@
  * so that one look at 12 bits passes as many of them as lie in these. */
 #include "jpeg_huffman.h"
 
+#include <string.h>
+
+/* A step over AC coefficients: bits, places passed, and whether the block ends there. */
+#define JPEG_STEP_BITS(step)   ((step)&15)
+#define JPEG_STEP_PLACES(step) ((step) >> 4 & 63)
+#define JPEG_STEP_ENDS         0x8000
+
 /* Tables. */
 
 static void huffman_fill_look(struct jpeg_huffman *h, uint32_t code, int length, uint8_t value)
@@ -60,7 +67,7 @@ void jpeg_huffman_add_steps(struct jpeg_huffman *h)
 
 /* Bits. */
 
-void jpeg_bits_fill_slowly(struct jpeg_bits *b)
+static void bits_fill_slowly(struct jpeg_bits *b)
 {
     for (; b->n <= 56; b->n += 8) {
         uint64_t byte = 0;
@@ -75,18 +82,45 @@ void jpeg_bits_fill_slowly(struct jpeg_bits *b)
     }
 }
 
-int jpeg_huffman_value(const struct jpeg_huffman *h, struct jpeg_bits *b)
+/* At least 56 bits afterwards. */
+static inline void bits_fill(struct jpeg_bits *b)
+{
+    uint64_t next;
+
+    if (b->end - b->p < 8) {
+        bits_fill_slowly(b);
+        return;
+    }
+    memcpy(&next, b->p, 8);
+    next = __builtin_bswap64(next);                                   /* x86-64 and AArch64 are little-endian */
+    if ((~next - 0x0101010101010101u) & next & 0x8080808080808080u) { /* an ff among them */
+        bits_fill_slowly(b);
+        return;
+    }
+    b->acc |= next >> b->n;
+    b->p += (63 - b->n) >> 3;
+    b->n |= 56;
+}
+
+static inline void bits_drop(struct jpeg_bits *b, int n)
+{
+    b->acc <<= n;
+    b->n -= n;
+}
+
+/* The next code's value; -1: there is no such code. At least 16 bits are there. */
+static int huffman_value(const struct jpeg_huffman *h, struct jpeg_bits *b)
 {
     uint16_t code = h->look[b->acc >> (64 - JPEG_LOOK)];
     int32_t bits = (int32_t)(b->acc >> 48);
 
     if (code) {
-        jpeg_bits_drop(b, code >> 8);
+        bits_drop(b, code >> 8);
         return code & 255;
     }
     for (int length = JPEG_LOOK + 1; length <= 16; length++)
         if (bits < h->above[length]) {
-            jpeg_bits_drop(b, length);
+            bits_drop(b, length);
             return h->value[((bits >> (16 - length)) + h->shift[length]) & 255];
         }
     return -1;
@@ -94,8 +128,8 @@ int jpeg_huffman_value(const struct jpeg_huffman *h, struct jpeg_bits *b)
 
 bool jpeg_huffman_dc(const struct jpeg_huffman *h, struct jpeg_bits *b, int *difference)
 {
-    jpeg_bits_fill(b);
-    int size = jpeg_huffman_value(h, b);
+    bits_fill(b);
+    int size = huffman_value(h, b);
 
     if (size < 0 || size > 15)
         return false;
@@ -104,7 +138,7 @@ bool jpeg_huffman_dc(const struct jpeg_huffman *h, struct jpeg_bits *b, int *dif
         int v = (int)(b->acc >> (64 - size));
 
         *difference = v < 1 << (size - 1) ? v - (1 << size) + 1 : v;
-        jpeg_bits_drop(b, size);
+        bits_drop(b, size);
     }
     return true;
 }
@@ -112,13 +146,13 @@ bool jpeg_huffman_dc(const struct jpeg_huffman *h, struct jpeg_bits *b, int *dif
 /* One coefficient, or the end: the place reached; -1: there is no such code. */
 static inline int huffman_pass(const struct jpeg_huffman *h, struct jpeg_bits *b, int k)
 {
-    int value = jpeg_huffman_value(h, b);
+    int value = huffman_value(h, b);
 
     if (value < 0)
         return -1;
     if ((value & 15) == 0 && value != 0xf0)
         return 63;
-    jpeg_bits_drop(b, value & 15);
+    bits_drop(b, value & 15);
     k += (value >> 4) + 1;
     return k > 63 ? -1 : k;
 }
@@ -132,7 +166,7 @@ static inline int huffman_pass_some(const struct jpeg_huffman *h, struct jpeg_bi
 
     if (!JPEG_STEP_BITS(step) || to >= 63)
         return huffman_pass(h, b, k);
-    jpeg_bits_drop(b, JPEG_STEP_BITS(step));
+    bits_drop(b, JPEG_STEP_BITS(step));
     return step & JPEG_STEP_ENDS ? 63 : to;
 }
 
@@ -142,7 +176,7 @@ bool jpeg_huffman_skip_ac(const struct jpeg_huffman *h, struct jpeg_bits *bits)
     int k = 0;
 
     while (k >= 0 && k < 63) {
-        jpeg_bits_fill(&b); /* the longest code and its bits are 31: enough for two */
+        bits_fill(&b); /* the longest code and its bits are 31: enough for two */
         k = huffman_pass_some(h, &b, k);
         if (k >= 0 && k < 63 && b.n >= 31)
             k = huffman_pass_some(h, &b, k);

@@ -6,14 +6,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <string.h>
 
 #define JPEG_LOOK 12 /* bits looked at at once */
-
-/* A step over AC coefficients: bits, places passed, and whether the block ends there. */
-#define JPEG_STEP_BITS(step)   ((step)&15)
-#define JPEG_STEP_PLACES(step) ((step) >> 4 & 63)
-#define JPEG_STEP_ENDS         0x8000
 
 struct jpeg_huffman {
     bool defined, steps; /* steps: skip is filled */
@@ -39,42 +33,11 @@ struct jpeg_bits {
     int made_up;            /* of them behind the end */
 };
 
-void jpeg_bits_fill_slowly(struct jpeg_bits *b);
-
-/* At least 56 bits afterwards. */
-static inline void jpeg_bits_fill(struct jpeg_bits *b)
-{
-    uint64_t next;
-
-    if (b->end - b->p < 8) {
-        jpeg_bits_fill_slowly(b);
-        return;
-    }
-    memcpy(&next, b->p, 8);
-    next = __builtin_bswap64(next);                                   /* x86-64 and AArch64 are little-endian */
-    if ((~next - 0x0101010101010101u) & next & 0x8080808080808080u) { /* an ff among them */
-        jpeg_bits_fill_slowly(b);
-        return;
-    }
-    b->acc |= next >> b->n;
-    b->p += (63 - b->n) >> 3;
-    b->n |= 56;
-}
-
-static inline void jpeg_bits_drop(struct jpeg_bits *b, int n)
-{
-    b->acc <<= n;
-    b->n -= n;
-}
-
 /* Nothing was read that is not there. */
 static inline bool jpeg_bits_sound(const struct jpeg_bits *b)
 {
     return b->n >= b->made_up;
 }
-
-/* The next code's value; -1: there is no such code. At least 16 bits are there. */
-int jpeg_huffman_value(const struct jpeg_huffman *h, struct jpeg_bits *b);
 
 /* The difference that a DC coefficient is coded as; false: that is none. */
 bool jpeg_huffman_dc(const struct jpeg_huffman *h, struct jpeg_bits *b, int *difference);

@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-uint32_t tiff_get16(const struct tiff *t, size_t at)
+static uint32_t tiff_get16(const struct tiff *t, size_t at)
 {
     const uint8_t *p = t->b.p + at;
     return t->big_endian ? (uint32_t)(p[0] << 8 | p[1]) : (uint32_t)(p[1] << 8 | p[0]);

@@ -31,7 +31,6 @@ struct tiff_entry {
 
 /* With or without JPEG's "Exif\0\0" before it. */
 bool tiff_open(struct tiff *t, struct ic_bytes b);
-uint32_t tiff_get16(const struct tiff *t, size_t at);
 uint32_t tiff_get32(const struct tiff *t, size_t at);
 
 /* Entries of the directory at `at` that are in view; 0 where there is none. The first is at + 2. */

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "../../fcgi/multipart_reader.h"
+#include "../unit/arriving.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -13,23 +14,6 @@ static void require(bool ok)
 {
     if (!ok)
         abort();
-}
-
-struct arriving {
-    struct ic_bytes left;
-    size_t step;
-};
-
-static size_t arrive(void *ctx, uint8_t *to, size_t n)
-{
-    struct arriving *a = ctx;
-    size_t k = a->left.n < a->step ? a->left.n : a->step;
-    k = k < n ? k : n;
-    if (k > 0)
-        memcpy(to, a->left.p, k);
-    a->left.p += k;
-    a->left.n -= k;
-    return k;
 }
 
 /* The data of the reader's part, compared with that of the other parser. */

@@ -36,6 +36,18 @@ static inline void blob_add(struct blob *b, const void *p, size_t n)
     b->n += n;
 }
 
+/* Where the first chunk of this type begins in a PNG. */
+static inline size_t png_find(struct blob b, const char *type)
+{
+    for (size_t at = 8; at + 12 <= b.n;) {
+        if (memcmp(b.p + at + 4, type, 4) == 0)
+            return at;
+        at += 12 + ((size_t)b.p[at] << 24 | (size_t)b.p[at + 1] << 16 | (size_t)b.p[at + 2] << 8 | b.p[at + 3]);
+    }
+    ck_abort_msg("no chunk %s", type);
+    return 0;
+}
+
 /* Channel c of the picture at u, v (0 .. 1 across and down): each channel a ramp of its own direction. Alpha (3) never
  * gets to 0, where WebP may drop colours. */
 static inline double ramp_at(int c, double u, double v)

@@ -4,7 +4,6 @@
 #define NURSERY_H
 
 #include <check.h>
-#include <dirent.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -18,6 +17,7 @@
 #include "../../fcgi/clock.h"
 #include "../../fcgi/pool.h"
 #include "../../fcgi/process.h"
+#include "descriptors.h"
 
 /* In recipe[0].quality. Outputs carry the worker's pid in source_width. */
 enum nursery_act {
@@ -248,16 +248,6 @@ static inline void nursery_close(struct nursery *n)
     pthread_join(n->receiver, NULL);
     pool_free(n->pool);
     close(n->births);
-}
-
-static inline int open_descriptors(void)
-{
-    int n = 0;
-    DIR *d = opendir("/proc/self/fd");
-    while (readdir(d))
-        n++;
-    closedir(d);
-    return n;
 }
 
 /* One call of pool_run and what came of it. */

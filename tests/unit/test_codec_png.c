@@ -87,17 +87,6 @@ static struct blob noise_png(int w, int h, bool interlaced)
     return make_png(&s);
 }
 
-static size_t find_chunk(struct blob b, const char *type)
-{
-    for (size_t at = 8; at + 12 <= b.n;) {
-        if (memcmp(b.p + at + 4, type, 4) == 0)
-            return at;
-        at += 12 + ((size_t)b.p[at] << 24 | (size_t)b.p[at + 1] << 16 | (size_t)b.p[at + 2] << 8 | b.p[at + 3]);
-    }
-    ck_abort_msg("no chunk %s", type);
-    return 0;
-}
-
 START_TEST(truncated_files_give_their_rows)
 {
     struct blob b = noise_png(300, 200, false);
@@ -134,7 +123,7 @@ END_TEST
 START_TEST(nothing_to_show_is_corrupt)
 {
     struct blob b = noise_png(300, 200, false);
-    size_t idat = find_chunk(b, "IDAT");
+    size_t idat = png_find(b, "IDAT");
     struct pulled p = pull((struct ic_bytes){ b.p, idat + 12 }, 8);
     ck_assert_int_eq(p.code, IC_E_CORRUPT);
     pulled_free(&p);
@@ -187,7 +176,7 @@ START_TEST(damaged_transparency_is_ignored_by_both)
     for (int i = 0; i < 3; i++) {
         struct png_spec s = { .width = 20, .height = 10, .colour = colours[i], .depth = 8, .trns = true };
         struct blob b = make_png(&s);
-        b.p[find_chunk(b, "tRNS") + 8] ^= 1;
+        b.p[png_find(b, "tRNS") + 8] ^= 1;
         struct ic_info info;
         ck_assert_int_eq(ic_probe(blob_bytes(b), &info, NULL), IC_OK);
         ck_assert(!info.alpha);

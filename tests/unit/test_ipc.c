@@ -1,6 +1,5 @@
 /* Births over SEQPACKET: three descriptors arrive, and nothing leaks whatever is sent instead. */
 #include <check.h>
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -10,19 +9,10 @@
 #include <unistd.h>
 
 #include "../../fcgi/process.h"
+#include "descriptors.h"
 #include "suite.h"
 
 static int pair[2], files[3];
-
-static int open_descriptors(void)
-{
-    int n = 0;
-    DIR *d = opendir("/proc/self/fd");
-    while (readdir(d))
-        n++;
-    closedir(d);
-    return n;
-}
 
 static ino_t inode(int fd)
 {

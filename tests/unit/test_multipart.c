@@ -6,6 +6,7 @@
 
 #include "../../fcgi/multipart.h"
 #include "../../fcgi/multipart_reader.h"
+#include "arriving.h"
 #include "suite.h"
 
 #define TYPE     "multipart/form-data; boundary=XX"
@@ -125,22 +126,6 @@ START_TEST(parses)
 END_TEST
 
 /* The reader of bodies that arrive in pieces must find the same parts, however they are cut. */
-
-struct arriving {
-    struct ic_bytes left;
-    size_t step;
-};
-
-static size_t arrive(void *ctx, uint8_t *to, size_t n)
-{
-    struct arriving *a = ctx;
-    size_t k = a->left.n < a->step ? a->left.n : a->step;
-    k = k < n ? k : n;
-    memcpy(to, a->left.p, k);
-    a->left.p += k;
-    a->left.n -= k;
-    return k;
-}
 
 static void describe_arriving(struct ic_bytes body, size_t step, char *out, size_t size)
 {

@@ -66,17 +66,6 @@ static void check_pixels(const struct pulled *p, const uint8_t *want)
             ck_abort_msg("row %zu, byte %zu is %d, should be %d", i / row, i % row, p->p[0][i], want[i]);
 }
 
-static size_t png_find(struct blob b, const char *type)
-{
-    for (size_t at = 8; at + 12 <= b.n;) {
-        if (memcmp(b.p + at + 4, type, 4) == 0)
-            return at;
-        at += 12 + ((size_t)b.p[at] << 24 | (size_t)b.p[at + 1] << 16 | (size_t)b.p[at + 2] << 8 | b.p[at + 3]);
-    }
-    ck_abort_msg("no chunk %s", type);
-    return 0;
-}
-
 /* The checksum of the chunk at `at`, after it was changed. */
 static void png_sign(struct blob b, size_t at)
 {

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "../../fcgi/source.h"
+#include "descriptors.h"
 #include "suite.h"
 
 static char top[64]; /* a temporary directory: holds root and what lies outside of it */
@@ -143,14 +144,6 @@ static const struct {
 };
 
 #define COUNT(a) ((int)(sizeof(a) / sizeof *(a)))
-
-static int open_descriptors(void)
-{
-    int n = 0;
-    for (int fd = 0; fd < 256; fd++)
-        n += fcntl(fd, F_GETFD) >= 0;
-    return n;
-}
 
 static void check_case(int (*open_it)(const char *, const char *, struct source *), int i)
 {
