@@ -209,10 +209,11 @@ static json_t *status_json(const struct gateway *g)
     json_object_set_new(o, "draining", json_boolean(dispatch_draining(g->dispatch)));
     json_object_set_new(o, "sandbox", sandbox(g));
     json_object_set_new(o, "queue",
-                        json_pack("{s:i, s:i, s:i, s:o, s:i, s:i}", "places",
+                        json_pack("{s:i, s:i, s:i, s:o, s:i, s:i, s:i}", "places",
                                   (int)(g->cfg->queue + (g->cfg->workers > 0 ? g->cfg->workers : 1)), "admitted",
                                   s.admitted, "waiting", s.waiting, "running_ms", tenths(s.running_ms), "connections",
-                                  dispatch_connections(g->dispatch), "slow_readers", leftovers_waiting(g->leftovers)));
+                                  dispatch_connections(g->dispatch), "slow_readers", leftovers_waiting(g->leftovers),
+                                  "slow_uploads", s.aside));
     json_object_set_new(o, "lanes", list_lanes(&s));
     json_object_set_new(o, "workers", list_workers(g, &resident));
     json_object_set_new(o, "memory", memory(g->cfg, &s, resident));

@@ -189,18 +189,46 @@ static bool read_all(struct request *rq, struct reply *a)
     return read && judge(rq, more, a);
 }
 
+/* Whether the rest of STDIN lies in the socket, but for what libfcgi has read ahead: to read it costs no wait. */
+static bool input_is_here(const struct request *rq)
+{
+    int waiting = 0;
+    if (rq->content_length <= READ_AHEAD)
+        return true; /* or nearly so: a server sends a small or empty body together with the header */
+    return rq->content_length <= UNREAD_MAX && ioctl(rq->conn->fd, FIONREAD, &waiting) == 0 &&
+           waiting + READ_AHEAD >= rq->content_length;
+}
+
+/* A small body that is here is read at once: it costs nobody anything, and may be one that is refused at sight. */
+static bool take_turn(struct request *rq, struct reply *a)
+{
+    struct ic_error e = { 0 };
+    int retry_after_s = 1;
+    if (rq->content_length >= 0 && input_is_here(rq))
+        return true;
+    if (pool_take_turn(&rq->ticket, rq->conn->fd, rq->deadline_ms, &retry_after_s, &e) == IC_OK)
+        return true;
+    reply_error(a, &e, retry_after_s);
+    return false;
+}
+
 bool request_read_body(struct request *rq, struct reply *a)
 {
     if (rq->content_length > rq->gw->cfg->max_body)
         return too_large(rq, a);
-    if (!dispatch_body_begin(rq->gw->dispatch)) {
+    if (!dispatch_share_take(rq->gw->dispatch, SHARE_BODIES)) {
         stats_add(STATS_REJECTED, 1, "threads", NULL);
         reply_busy(a, 1, "too many uploads at once");
         return false;
     }
+    bool ok = take_turn(rq, a);
     int64_t from_us = clock_us();
-    bool ok = read_all(rq, a);
-    dispatch_body_end(rq->gw->dispatch);
+    if (ok) {
+        pool_read_begin(&rq->ticket);
+        ok = read_all(rq, a);
+        pool_read_end(&rq->ticket);
+    }
+    dispatch_share_give(rq->gw->dispatch, SHARE_BODIES);
     int64_t took_us = clock_us() - from_us;
     rq->log.read_ms += (double)took_us / 1000;
     rq->log.bytes_in = rq->body_n;
@@ -214,7 +242,7 @@ bool request_read_body(struct request *rq, struct reply *a)
 
 bool request_stream_begin(struct request *rq, struct reply *a)
 {
-    if (!dispatch_body_begin(rq->gw->dispatch)) {
+    if (!dispatch_share_take(rq->gw->dispatch, SHARE_BODIES)) {
         reply_busy(a, 1, "too many uploads at once");
         return false;
     }
@@ -247,19 +275,9 @@ bool request_stream_end(struct request *rq, struct reply *a)
 {
     bool more = a && surplus(rq);
     dispatch_deadline(rq->gw->dispatch, rq->conn, 0);
-    dispatch_body_end(rq->gw->dispatch);
+    dispatch_share_give(rq->gw->dispatch, SHARE_BODIES);
     rq->log.bytes_in = rq->body_n;
     return a && judge(rq, more, a);
-}
-
-/* Whether the rest of STDIN lies in the socket, but for what libfcgi has read ahead: to read it costs no wait. */
-static bool input_is_here(const struct request *rq)
-{
-    int waiting = 0;
-    if (rq->content_length <= READ_AHEAD)
-        return true; /* or nearly so: a server sends a small or empty body together with the header */
-    return rq->content_length <= UNREAD_MAX && ioctl(rq->conn->fd, FIONREAD, &waiting) == 0 &&
-           waiting + READ_AHEAD >= rq->content_length;
 }
 
 static void discard(struct request *rq)

@@ -17,7 +17,7 @@
 
 #define NAME_SIZE   64 /* of a key as somebody wrote it; longer ones are cut and so unknown */
 #define THREADS_MIN 8  /* beyond workers + queue, or the 503 never fires */
-#define THREADS_ADD 16 /* the same for threads = auto: four for requests without body, the rest to refuse with */
+#define THREADS_ADD 80 /* the same for threads = auto: most of them wait for slow uploads */
 #define MEGA        (INT64_C(1) << 20)
 
 extern char **environ;
@@ -355,6 +355,12 @@ int config_threads(const struct config *c)
     if (c->shared) /* each process is sent one request at a time */
         return 1;
     return (int)(c->threads > 0 ? c->threads : c->workers + c->queue + THREADS_ADD);
+}
+
+int config_threads_aside(const struct config *c)
+{
+    int64_t spare = config_threads(c) - c->workers - c->queue - THREADS_MIN;
+    return spare > 0 && !c->shared ? (int)(spare * 5 / 6) : 0;
 }
 
 static void resolve(struct config *c)

@@ -138,5 +138,7 @@ struct ic_limits config_limits(const struct config *c);
 
 /* Accept threads to start: c->threads, or workers + queue + a margin where that is 0. */
 int config_threads(const struct config *c);
+/* Of these, beyond those that the queue needs, how many may wait for uploads that come slowly. */
+int config_threads_aside(const struct config *c);
 
 #endif

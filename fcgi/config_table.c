@@ -48,7 +48,8 @@ const struct config_key config_keys[] = {
       .help = "Requests that may wait while all workers are busy. Those beyond are answered 503 at once." },
     { "threads", CONFIG_INT, OFF(threads), .def = "auto", .min = 0, .max = 16384, .automatic = true,
       .help = "Threads that hold requests; at least workers + queue + 8, so that some are left to answer 503. auto (or "
-              "0): workers + queue + 16." },
+              "0): workers + queue + 80. Those beyond the least wait for slow uploads, which else keep places of the "
+              "queue." },
     { "worker_jobs", CONFIG_COUNT, OFF(worker_jobs), .def = "10K", .min = 0, .max = INT64_C(1000000000),
       .help = "A worker is replaced after so many jobs. 1: one process per image. 0: never." },
     { "worker_nice", CONFIG_INT, OFF(worker_nice), .def = "10", .min = 0, .max = 19,

@@ -69,18 +69,18 @@ static int room_for_conns(const struct config *c)
     return room < 1000000 ? (int)room : 1000000;
 }
 
-/* Threads that may read bodies at one time: those that would be left idle by a full pool, but for four. */
-static int bodies_max(const struct config *c)
+static int at_least_one(int64_t n)
 {
-    int64_t n = config_threads(c) - c->workers - BODILESS_THREADS;
     return n > 1 ? (int)n : 1;
 }
 
-/* Threads beyond those that the queue may fill: with threads = workers + queue + 8, the least, half of these. */
-static int writers_max(const struct config *c)
+/* Bodies: those threads that would be left idle by a full pool. Answers: those that neither the queue nor slow uploads
+ * may fill; with threads = workers + queue + 8, the least, half of these. */
+static void share_out(const struct config *c, int out[SHARES])
 {
-    int64_t n = config_threads(c) - c->workers - c->queue - BODILESS_THREADS;
-    return n > 1 ? (int)n : 1;
+    int64_t idle = config_threads(c) - c->workers - BODILESS_THREADS;
+    out[SHARE_BODIES] = at_least_one(idle);
+    out[SHARE_ANSWERS] = at_least_one(idle - c->queue - config_threads_aside(c));
 }
 
 static int signals_open(void)
@@ -109,7 +109,9 @@ static bool set_nonblocking(int fd)
 struct dispatch *dispatch_create(const struct config *c, struct pool *p, int listen_fd, int spawner)
 {
     struct dispatch *d = calloc(1, sizeof *d);
-    if (d == NULL || !handoff_init(&d->h, bodies_max(c), writers_max(c))) {
+    int shares[SHARES];
+    share_out(c, shares);
+    if (d == NULL || !handoff_init(&d->h, shares)) {
         free(d);
         return NULL;
     }
@@ -365,24 +367,14 @@ void dispatch_read_deadline(struct dispatch *d, struct conn *c, int64_t at_ms)
     handoff_deadline(&d->h, c, at_ms, SHUT_RD);
 }
 
-bool dispatch_body_begin(struct dispatch *d)
+bool dispatch_share_take(struct dispatch *d, enum share s)
 {
-    return handoff_body_begin(&d->h);
+    return handoff_share_take(&d->h, s);
 }
 
-void dispatch_body_end(struct dispatch *d)
+void dispatch_share_give(struct dispatch *d, enum share s)
 {
-    handoff_body_end(&d->h);
-}
-
-bool dispatch_write_begin(struct dispatch *d)
-{
-    return handoff_write_begin(&d->h);
-}
-
-void dispatch_write_end(struct dispatch *d)
-{
-    handoff_write_end(&d->h);
+    handoff_share_give(&d->h, s);
 }
 
 void dispatch_holds_file(struct dispatch *d, int by)

@@ -50,15 +50,15 @@ void dispatch_deadline(struct dispatch *d, struct conn *c, int64_t at_ms);
 /* The same for reading only: what came too late can still be told so. */
 void dispatch_read_deadline(struct dispatch *d, struct conn *c, int64_t at_ms);
 
-/* A share of the accept threads may read bodies (or later write streams) at one time; four threads always remain for
- * requests without a body. false: all are taken, answer 503. Paired with dispatch_body_end. */
-bool dispatch_body_begin(struct dispatch *d);
-void dispatch_body_end(struct dispatch *d);
-
-/* A share of the threads may write answers that the queue no longer counts; four always remain beside those and the
- * queue's. false: all are taken, keep the place in the queue. Paired with dispatch_write_end. */
-bool dispatch_write_begin(struct dispatch *d);
-void dispatch_write_end(struct dispatch *d);
+/* What accept threads may do for long without a place in the queue, or in hope of one. Each has its share of the
+ * threads, beside which four always remain for requests without a body. */
+enum share {
+    SHARE_BODIES,  /* read bodies, or wait for their turn; where all are taken, answer 503 */
+    SHARE_ANSWERS, /* write a large answer; or else keep the place */
+    SHARES
+};
+bool dispatch_share_take(struct dispatch *d, enum share s); /* false: all are taken */
+void dispatch_share_give(struct dispatch *d, enum share s);
 
 /* One more (1) or less (-1) of the connections without a thread also holds a file: it takes the place of another one.
  */

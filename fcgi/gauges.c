@@ -63,5 +63,6 @@ void gauges_set(const struct gateway *g)
     stats_set(STATS_RESIDENT, (double)gauges_resident(getpid()), "gateway", NULL);
     stats_set(STATS_RESIDENT, (double)gauges_resident(getppid()), "spawner", NULL);
     stats_set(STATS_SLOW_READERS, leftovers_waiting(g->leftovers), NULL, NULL);
+    stats_set(STATS_SLOW_UPLOADS, s.aside, NULL, NULL);
     stats_set(STATS_CONNECTIONS, dispatch_connections(g->dispatch), NULL, NULL);
 }

@@ -8,6 +8,7 @@
 #include "handoff.h"
 
 #include <stdlib.h>
+#include <string.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -54,9 +55,10 @@ struct conn *conn_pop(struct conn_list *l)
 
 /* Life and end. */
 
-bool handoff_init(struct handoff *h, int bodies_max, int writers_max)
+bool handoff_init(struct handoff *h, const int share_max[SHARES])
 {
-    *h = (struct handoff){ .bodies_max = bodies_max, .writers_max = writers_max };
+    *h = (struct handoff){ .wake = -1 };
+    memcpy(h->share_max, share_max, sizeof h->share_max);
     h->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (h->wake < 0)
         return false;
@@ -211,39 +213,18 @@ void handoff_deadline(struct handoff *h, struct conn *c, int64_t at_ms, int how)
         wake(h);
 }
 
-/* One of max, or none. */
-static bool share_take(struct handoff *h, int *n, int max)
+bool handoff_share_take(struct handoff *h, enum share s)
 {
     pthread_mutex_lock(&h->lock);
-    bool room = *n < max;
-    *n += room;
+    bool room = h->share[s] < h->share_max[s];
+    h->share[s] += room;
     pthread_mutex_unlock(&h->lock);
     return room;
 }
 
-static void share_give(struct handoff *h, int *n)
+void handoff_share_give(struct handoff *h, enum share s)
 {
     pthread_mutex_lock(&h->lock);
-    (*n)--;
+    h->share[s]--;
     pthread_mutex_unlock(&h->lock);
-}
-
-bool handoff_body_begin(struct handoff *h)
-{
-    return share_take(h, &h->bodies, h->bodies_max);
-}
-
-void handoff_body_end(struct handoff *h)
-{
-    share_give(h, &h->bodies);
-}
-
-bool handoff_write_begin(struct handoff *h)
-{
-    return share_take(h, &h->writers, h->writers_max);
-}
-
-void handoff_write_end(struct handoff *h)
-{
-    share_give(h, &h->writers);
 }

@@ -1,5 +1,5 @@
 /* What dispatcher and accept threads share: connections on their way between them, the deadlines of those at work, and
- * the shares of threads that may read bodies, and that may write large answers outside of the queue. */
+ * the shares of threads. */
 #ifndef HANDOFF_H
 #define HANDOFF_H
 
@@ -22,16 +22,15 @@ struct handoff {
     pthread_cond_t more;  /* ready is not empty, or stopping */
     struct conn_list ready, busy, returned;
     int conns; /* open ones, wherever they are */
-    int bodies, bodies_max;
-    int writers, writers_max;
+    int share[SHARES], share_max[SHARES];
     bool stopping;
     int64_t next_look_ms; /* the dispatcher looks at deadlines no later than this */
     int wake;             /* eventfd: something for the dispatcher before that */
     atomic_bool draining;
 };
 
-bool handoff_init(struct handoff *h, int bodies_max, int writers_max); /* false: errno */
-void handoff_free(struct handoff *h);                                  /* no thread may be inside */
+bool handoff_init(struct handoff *h, const int share_max[SHARES]); /* false: errno */
+void handoff_free(struct handoff *h);                              /* no thread may be inside */
 
 /* From the dispatcher. */
 void handoff_opened(struct handoff *h);
@@ -47,10 +46,8 @@ struct conn *handoff_take(struct handoff *h); /* blocks; NULL: stopping */
 void handoff_return(struct handoff *h, struct conn *c);
 void handoff_close(struct handoff *h, struct conn *c); /* frees it */
 void handoff_deadline(struct handoff *h, struct conn *c, int64_t at_ms, int how);
-bool handoff_body_begin(struct handoff *h);
-void handoff_body_end(struct handoff *h);
-bool handoff_write_begin(struct handoff *h);
-void handoff_write_end(struct handoff *h);
+bool handoff_share_take(struct handoff *h, enum share s);
+void handoff_share_give(struct handoff *h, enum share s);
 
 void handoff_stop(struct handoff *h);
 

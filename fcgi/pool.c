@@ -28,6 +28,7 @@
 #define POOL_WORK_MS                                                                                                   \
     (WORKER_CPU_S * 1000.0 * 5 / 6) /* a worker is retired; what is left of its limit is the longest job */
 #define POOL_REBIRTH_MS 1000        /* a death counts as survived for so long: the next worker is on its way */
+#define POOL_TURNS_ADD  2           /* bodies that are read while every worker has one */
 
 static size_t pool_budget(const struct config *c, int workers)
 {
@@ -73,6 +74,8 @@ struct pool *pool_create(const struct config *c)
     p->workers = c->workers > 0 ? (int)c->workers : 1;
     p->places = p->workers + (int)c->queue;
     p->places_bodies = pool_places_bodies(p->places);
+    p->turns_max = p->workers + POOL_TURNS_ADD;
+    p->aside_max = config_threads_aside(c);
     p->in_size = config_input_size(c);
     p->out_size = (size_t)c->max_result;
     p->worker_memory = c->workers > 0 ? (size_t)c->worker_memory : 0;
@@ -84,6 +87,8 @@ struct pool *pool_create(const struct config *c)
     p->interactive_ms = INT64_MIN / 2;
     pthread_mutex_init(&p->lock, NULL);
     TAILQ_INIT(&p->all);
+    TAILQ_INIT(&p->turn_waiters);
+    TAILQ_INIT(&p->reading);
     for (int i = 0; i < POOL_LANES; i++)
         TAILQ_INIT(&p->waiters[i]);
     if (c->workers > 0 && !c->shared)
@@ -420,11 +425,13 @@ struct pool_state pool_state(struct pool *p)
     struct pool_state s = { .workers = p->alive,
                             .alive = p->alive,
                             .idle = p->idle_n,
-                            .waiting = p->waiting,
+                            .waiting = p->waiting + p->turns_waiting,
                             .admitted = p->admitted,
+                            .aside = p->aside,
                             .bytes = p->bytes,
                             .bytes_max = p->bytes_max };
     memcpy(s.lane_waiting, p->lane_waiting, sizeof s.lane_waiting);
+    s.lane_waiting[LANE_UPLOAD] += p->turns_waiting;
     memcpy(s.lane_cost_ms, p->lane_cost_ms, sizeof s.lane_cost_ms);
     s.running_ms = pool_running_ms(p);
     /* With one worker a crash, or worker_jobs = 1, must not make the node unready for the 0.3 ms of a birth. */

@@ -12,6 +12,8 @@
 #include "job.h"
 #include "process.h"
 
+#include <sys/queue.h>
+
 #define POOL_LANES 3
 
 enum pool_lane { LANE_INTERACTIVE, LANE_UPLOAD, LANE_BATCH };
@@ -23,9 +25,15 @@ struct pool;
 struct pool_ticket {
     struct pool *pool; /* NULL: holds nothing */
     enum pool_lane lane;
-    size_t bytes;   /* of the memory budget */
-    bool placed;    /* still holds its place */
-    double cost_ms; /* predicted work that is still to begin; counts as an average job's until pool_price */
+    size_t bytes;     /* of the memory budget */
+    bool placed;      /* still holds its place */
+    double cost_ms;   /* predicted work that is still to begin; counts as an average job's until pool_price */
+    bool turn;        /* of those whose body is read */
+    double waited_ms; /* for it */
+    /* the pool's, while the body is read */
+    TAILQ_ENTRY(pool_ticket) at;
+    int64_t slow_ms; /* when it counts as slow */
+    bool aside;      /* it has lost its place by that */
 };
 
 /* What a plan predicts of a job. The pool corrects it by what jobs from this format to that one lately took. */
@@ -47,6 +55,16 @@ bool pool_admit(struct pool *p, enum pool_lane lane, size_t bytes, struct pool_t
                 struct ic_error *e);
 /* Bytes without a place, for what stands in the way of nobody's work. false: the budget is used up, t is unchanged. */
 bool pool_hold(struct pool *p, size_t bytes, struct pool_ticket *t);
+/* Before the body is read: waits for its turn, which pool_run gives back once a worker has the image. IC_OK; or
+ * IC_E_GONE, client has hung up; or IC_E_BUSY, with *retry_after_s as from pool_admit: deadline_ms (on clock_ms()) has
+ * passed. */
+enum ic_code pool_take_turn(struct pool_ticket *t, int client, int64_t deadline_ms, int *retry_after_s,
+                            struct ic_error *e);
+void pool_end_turn(struct pool_ticket *t); /* where it is not pool_run that ends it; does nothing without a turn */
+/* Around the reading, with or without a turn. In between the ticket is not to be moved: one that takes too long for its
+ * bytes may lose its turn and its place, and has a place again at the end, even where all are taken. */
+void pool_read_begin(struct pool_ticket *t);
+void pool_read_end(struct pool_ticket *t);
 /* Once the header is known: what the work will cost, and whether it can be done before deadline_ms (on clock_ms()).
  * false: the ticket is unchanged, e and *retry_after_s as from pool_admit. */
 bool pool_price(struct pool_ticket *t, const struct pool_forecast *f, int64_t deadline_ms, int *retry_after_s,
@@ -96,6 +114,7 @@ enum ic_code pool_run(struct pool_ticket *t, struct pool_job *j, struct ic_error
 struct pool_state {
     int workers; /* alive, or about to be */
     int alive, idle, waiting, admitted;
+    int aside; /* slow uploads, without a place for now */
     int lane_waiting[POOL_LANES];
     double lane_cost_ms[POOL_LANES]; /* predicted work of those admitted and not at work yet */
     double running_ms;               /* and what is left of those at work */

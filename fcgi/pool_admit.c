@@ -56,10 +56,12 @@ static const struct pool_refusal *pool_refusal(struct pool *p, enum pool_lane la
         return &refused_drain;
     if (p->slots)
         return pool_slot_refusal(p, lane, bytes);
-    if (p->admitted >= p->places)
-        return &refused_queue;
-    if (lane != LANE_INTERACTIVE && p->bodies >= p->places_bodies)
-        return &refused_uploads;
+    while (p->admitted >= p->places)
+        if (!pool_make_place(p))
+            return &refused_queue;
+    while (lane != LANE_INTERACTIVE && p->bodies >= p->places_bodies)
+        if (!pool_make_place(p))
+            return &refused_uploads;
     if (pool_wait_for_ms(p, lane) > (double)p->deadline_ms)
         return &refused_late;
     return pool_book(p, bytes) ? NULL : &refused_bytes; /* last: it is booked then */
@@ -71,24 +73,28 @@ static bool pool_refuse(const struct pool_refusal *why, struct ic_error *e)
     return ic_fail(e, IC_E_BUSY, "%s", why->text) == IC_OK;
 }
 
+void pool_place_ticket(struct pool *p, struct pool_ticket *t)
+{
+    t->placed = true;
+    t->cost_ms = p->job_ms; /* until it has a price */
+    p->admitted++;
+    p->bodies += t->lane != LANE_INTERACTIVE;
+    p->lane_cost_ms[t->lane] += t->cost_ms;
+}
+
 bool pool_admit(struct pool *p, enum pool_lane lane, size_t bytes, struct pool_ticket *t, int *retry_after_s,
                 struct ic_error *e)
 {
     pthread_mutex_lock(&p->lock);
-    double cost_ms = p->job_ms; /* until it has a price */
     const struct pool_refusal *refusal = pool_refusal(p, lane, bytes);
     if (!refusal) {
-        p->admitted++;
-        p->bodies += lane != LANE_INTERACTIVE;
-        p->lane_cost_ms[lane] += cost_ms;
+        *t = (struct pool_ticket){ .pool = p, .lane = lane, .bytes = bytes };
+        pool_place_ticket(p, t);
     } else {
         *retry_after_s = pool_book_s(p, lane);
     }
     pthread_mutex_unlock(&p->lock);
-    if (refusal)
-        return pool_refuse(refusal, e);
-    *t = (struct pool_ticket){ .pool = p, .lane = lane, .bytes = bytes, .placed = true, .cost_ms = cost_ms };
-    return true;
+    return !refusal || pool_refuse(refusal, e);
 }
 
 bool pool_price(struct pool_ticket *t, const struct pool_forecast *f, int64_t deadline_ms, int *retry_after_s,
@@ -149,14 +155,14 @@ void pool_shrink(struct pool_ticket *t, size_t bytes)
     t->bytes -= bytes;
 }
 
-/* Lock held. */
-static void pool_unplace(struct pool *p, struct pool_ticket *t)
+void pool_unplace(struct pool *p, struct pool_ticket *t)
 {
     p->admitted -= t->placed;
     p->bodies -= t->placed && t->lane != LANE_INTERACTIVE;
     p->lane_cost_ms[t->lane] -= t->cost_ms;
     t->cost_ms = 0;
     t->placed = false;
+    pool_turn_over(p, t);
 }
 
 void pool_vacate(struct pool_ticket *t)

@@ -1,5 +1,6 @@
 /* What the files of the pool share: pool.c (workers and who waits for them), pool_lanes.c (who goes
- * next), pool_admit.c (tickets), pool_price.c (predictions), pool_run.c (one job), pool_slots.c (one process of many).
+ * next), pool_admit.c (tickets), pool_turns.c (whose body is read), pool_price.c (predictions), pool_run.c (one job),
+ * pool_slots.c (one process of many).
  * Nobody else includes this. */
 #ifndef POOL_PRIVATE_H
 #define POOL_PRIVATE_H
@@ -40,6 +41,8 @@ struct pool_waiter {
     TAILQ_ENTRY(pool_waiter) at;
 };
 TAILQ_HEAD(pool_waiters, pool_waiter);
+TAILQ_HEAD(pool_turns, pool_turn);
+TAILQ_HEAD(pool_reading, pool_ticket);
 
 /* What jobs took, as a multiple of what was predicted: a mean of the first ones, then a moving average. */
 struct pool_ratio {
@@ -50,6 +53,8 @@ struct pool_ratio {
 struct pool {
     int workers, places; /* configured; tickets at most. With slots: of all processes */
     int places_bodies;   /* of which requests with a body may hold so many */
+    int turns_max;       /* of which so many are read at one time */
+    int aside_max;       /* and so many more, beside all these, while they are slow */
     size_t in_size, out_size, bytes_max;
     struct pool_slots *slots; /* owned; NULL: the workers are this process's own */
     int64_t worker_jobs, deadline_ms;
@@ -58,6 +63,10 @@ struct pool {
     struct worker *idle;  /* the last used one first: its caches are warm. Not empty: only batches wait */
     struct pool_waiters waiters[POOL_LANES];
     struct pool_workers all; /* every one alive, whoever has it */
+    struct pool_turns turn_waiters;
+    int turns, turns_waiting;    /* taken, and how many wait for one */
+    struct pool_reading reading; /* tickets whose body is being read */
+    int aside;                   /* of these without a place, because they are slow */
     int lane_waiting[POOL_LANES];
     double lane_cost_ms[POOL_LANES]; /* of tickets whose work has not begun */
     double tag[POOL_LANES], clock;   /* fair queueing, see pool_lanes.c */
@@ -91,6 +100,15 @@ pool_next_waiter(struct pool *p); /* out of its lane, and charged; NULL: none ma
 bool pool_may_take(const struct pool *p, enum pool_lane lane); /* an idle one, past those who wait */
 void pool_charge(struct pool *p, enum pool_lane lane, double cost_ms);
 double pool_weight(enum pool_lane lane); /* needs no lock */
+
+/* pool_admit.c. A ticket's place, and the work it stands for. Lock held. */
+void pool_place_ticket(struct pool *p, struct pool_ticket *t);
+void pool_unplace(struct pool *p, struct pool_ticket *t); /* its turn as well */
+
+/* pool_turns.c. Lock held. The ticket's turn, if it has one, goes to the next. */
+void pool_turn_over(struct pool *p, struct pool_ticket *t);
+/* A body that comes slowly gives its place up. false: there is none. */
+bool pool_make_place(struct pool *p);
 
 /* pool_price.c. What is known of a worker's job while it is at it: the cost moves from the ticket to the worker. */
 void pool_begin_job(struct pool *p, struct pool_ticket *t, struct worker *w, const struct pool_job *j);

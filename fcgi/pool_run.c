@@ -249,6 +249,7 @@ static bool pool_run_once(struct pool *p, struct pool_ticket *t, struct pool_run
     pool_begin_job(p, t, r->w, r->j);
     int64_t start_us = clock_us();
     r->code = pool_copy_inputs(r);
+    pool_end_turn(t);
     if (r->code != IC_OK) {
         pool_end_job(p, r->w);
         pool_give(p, r->w); /* it was not even asked */
@@ -270,7 +271,7 @@ static struct worker *pool_lease(struct pool *p, const struct pool_ticket *t, st
 {
     *why = IC_E_BUSY; /* with no time left, a worker would be killed for nothing */
     struct worker *w = clock_ms() < j->deadline_ms ? pool_take(p, j, t->lane, again, why) : NULL;
-    j->queue_ms = (double)(clock_us() - start_us) / 1000.0;
+    j->queue_ms = t->waited_ms + (double)(clock_us() - start_us) / 1000.0;
     bool waited = j->queue_ms >= POOL_WAITED_MS;
     if (!w || !waited || (double)(j->deadline_ms - clock_ms()) >= pool_corrected_ms(p, &j->forecast))
         return w;

@@ -133,7 +133,7 @@ bool request_hold(struct request *rq, size_t n, struct reply *a)
     if (n <= SENT_AT_ONCE || rq->head ||
         rq->gw->cfg->shared) /* one request a process: nobody else waits for the thread */
         return true;
-    rq->write_share = dispatch_write_begin(rq->gw->dispatch);
+    rq->write_share = dispatch_share_take(rq->gw->dispatch, SHARE_ANSWERS);
     if (rq->write_share || rq->gw->leftovers)
         return true;
     if (!request_admit(rq, LANE_INTERACTIVE, 0, a))
@@ -154,7 +154,7 @@ static void leave_early(struct request *rq, const struct reply *a)
         return;
     }
     if (!rq->write_share)
-        rq->write_share = dispatch_write_begin(rq->gw->dispatch);
+        rq->write_share = dispatch_share_take(rq->gw->dispatch, SHARE_ANSWERS);
     if (rq->write_share || rq->gw->leftovers)
         pool_vacate(&rq->ticket);
 }
@@ -202,7 +202,7 @@ static enum request_end finish(struct request *rq, bool sent)
 static void give_share_back(struct request *rq)
 {
     if (rq->write_share)
-        dispatch_write_end(rq->gw->dispatch);
+        dispatch_share_give(rq->gw->dispatch, SHARE_ANSWERS);
     rq->write_share = false;
 }
 

@@ -48,6 +48,8 @@ const struct stats_row stats_rows[STATS_FAMILIES] = {
     [STATS_CONNECTIONS]    = { "pixpool_connections", STATS_GAUGE, { NULL }, "Open FastCGI connections." },
     [STATS_SLOW_READERS]   = { "pixpool_slow_readers", STATS_GAUGE, { NULL },
                                "Answers that lie in memory because their readers are slow." },
+    [STATS_SLOW_UPLOADS]   = { "pixpool_slow_uploads", STATS_GAUGE, { NULL },
+                               "Uploads that have left their places to others because they come slowly." },
     [STATS_REQUEST_TIME]   = { "pixpool_request_duration_seconds", STATS_HISTOGRAM, { NULL },
                                "From a request's first byte to the last byte of its answer." },
     [STATS_STAGE_TIME]     = { "pixpool_stage_duration_seconds", STATS_HISTOGRAM, { "stage" },

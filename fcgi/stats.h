@@ -34,6 +34,7 @@ enum stats_family {
     STATS_RESIDENT, /* process */
     STATS_CONNECTIONS,
     STATS_SLOW_READERS,
+    STATS_SLOW_UPLOADS,
     /* histograms of seconds, one label at most */
     STATS_REQUEST_TIME,
     STATS_STAGE_TIME, /* stage */

@@ -71,7 +71,7 @@ bool stream_write(struct stream *s, const void *p, size_t n)
 
 void stream_vacate(struct stream *s)
 {
-    if (s->vacated || !dispatch_write_begin(s->rq->gw->dispatch))
+    if (s->vacated || !dispatch_share_take(s->rq->gw->dispatch, SHARE_ANSWERS))
         return;
     s->vacated = true;
     pool_vacate(&s->rq->ticket);
@@ -80,7 +80,7 @@ void stream_vacate(struct stream *s)
 static void release(struct stream *s)
 {
     if (s->vacated)
-        dispatch_write_end(s->rq->gw->dispatch);
+        dispatch_share_give(s->rq->gw->dispatch, SHARE_ANSWERS);
     free(s->buf);
     *s = (struct stream){ .rq = s->rq };
 }

@@ -13,7 +13,7 @@ static struct conn conn;
 
 static void setup(void)
 {
-    ck_assert(handoff_init(&h, 3, 2));
+    ck_assert(handoff_init(&h, (const int[SHARES]){ [SHARE_BODIES] = 3, [SHARE_ANSWERS] = 2 }));
     ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
     conn = (struct conn){ .fd = pair[0] };
 }
@@ -170,24 +170,24 @@ END_TEST
 START_TEST(bodies_have_their_share_and_no_more)
 {
     for (int i = 0; i < 3; i++)
-        ck_assert(handoff_body_begin(&h));
-    ck_assert(!handoff_body_begin(&h));
-    handoff_body_end(&h);
-    ck_assert(handoff_body_begin(&h));
-    ck_assert(!handoff_body_begin(&h));
+        ck_assert(handoff_share_take(&h, SHARE_BODIES));
+    ck_assert(!handoff_share_take(&h, SHARE_BODIES));
+    handoff_share_give(&h, SHARE_BODIES);
+    ck_assert(handoff_share_take(&h, SHARE_BODIES));
+    ck_assert(!handoff_share_take(&h, SHARE_BODIES));
 }
 END_TEST
 
 START_TEST(writers_have_a_share_of_their_own)
 {
-    while (handoff_body_begin(&h))
+    while (handoff_share_take(&h, SHARE_BODIES))
         ;
-    ck_assert(handoff_write_begin(&h));
-    ck_assert(handoff_write_begin(&h));
-    ck_assert(!handoff_write_begin(&h));
-    handoff_write_end(&h);
-    ck_assert(!handoff_body_begin(&h));
-    ck_assert(handoff_write_begin(&h));
+    ck_assert(handoff_share_take(&h, SHARE_ANSWERS));
+    ck_assert(handoff_share_take(&h, SHARE_ANSWERS));
+    ck_assert(!handoff_share_take(&h, SHARE_ANSWERS));
+    handoff_share_give(&h, SHARE_ANSWERS);
+    ck_assert(!handoff_share_take(&h, SHARE_BODIES));
+    ck_assert(handoff_share_take(&h, SHARE_ANSWERS));
 }
 END_TEST
 

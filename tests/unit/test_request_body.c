@@ -1,5 +1,7 @@
 /* Bodies of requests: their lengths and ends, the memory and the shares they take, and what they leave on a connection
  * that is kept. */
+#include <pthread.h>
+
 #include "requests.h"
 #include "suite.h"
 
@@ -103,7 +105,7 @@ END_TEST
 START_TEST(too_many_bodies_at_once)
 {
     int n = 0;
-    while (dispatch_body_begin(gw.dispatch))
+    while (dispatch_share_take(gw.dispatch, SHARE_BODIES))
         n++;
     ck_assert_int_eq(n, config_threads(&cfg) - 4);
     put_header("POST", "/body", "CONTENT_LENGTH", "10", NULL);
@@ -112,6 +114,100 @@ START_TEST(too_many_bodies_at_once)
     read_answer();
     ck_assert_int_eq(got.status, 503);
     ck_assert_ptr_nonnull(strstr(got.head, "\r\nRetry-After: "));
+}
+END_TEST
+
+/* Slow ones. */
+
+static void *serve_thread(void *ctx)
+{
+    *(enum request_end *)ctx = request_serve(&gw, &conn);
+    return NULL;
+}
+
+static void put_out(void)
+{
+    ck_assert_int_eq(send(peer, out.p, out.n, 0), (ssize_t)out.n);
+    out.n = 0;
+}
+
+static void send_some(size_t n)
+{
+    static const uint8_t zeros[100];
+    put(5, zeros, n);
+    put_out();
+}
+
+/* The header of an upload, so much of its 100 bytes, and a thread that has it admitted and waits for the rest. */
+static pthread_t begin_slowly(size_t n, enum request_end *end)
+{
+    pthread_t thread;
+    put_header("POST", "/body", "CONTENT_LENGTH", "100", NULL);
+    put_out();
+    send_some(n);
+    ck_assert_int_eq(pthread_create(&thread, NULL, serve_thread, end), 0);
+    for (int64_t limit = clock_ms() + 3000; pool_state(gw.pool).admitted == 0 && clock_ms() < limit;)
+        usleep(200);
+    return thread;
+}
+
+static void end_slowly(pthread_t thread, const enum request_end *end)
+{
+    send_some(0); /* the end */
+    pthread_join(thread, NULL);
+    ck_assert_int_eq(*end, REQUEST_KEEP);
+    read_answer();
+    ck_assert_int_eq(got.status, 200);
+    ck_assert_uint_eq(seen.body_n, 100);
+    ck_assert_int_eq(pool_state(gw.pool).admitted, 0);
+    ck_assert_uint_eq(pool_state(gw.pool).bytes, 0);
+}
+
+/* All places for uploads but the slow one's are taken: whether another one gets in, at once or before long. */
+static bool let_in(struct pool_ticket *other)
+{
+    int64_t limit = clock_ms() + 3000;
+    struct ic_error e;
+    int retry;
+    while (!pool_admit(gw.pool, LANE_UPLOAD, 1, other, &retry, &e) && clock_ms() < limit)
+        usleep(1000);
+    return other->pool;
+}
+
+/* With all of the body but its end it is still one that is waited for. */
+START_TEST(a_slow_body_leaves_its_place_to_others)
+{
+    size_t first = _i == 0 ? 1 : 100;
+    struct pool_ticket others[2] = { 0 };
+    enum request_end end;
+    pthread_t thread = begin_slowly(first, &end);
+    ck_assert(let_in(&others[0]));
+    ck_assert(let_in(&others[1]));
+    ck_assert_int_eq(pool_state(gw.pool).admitted, 2);
+    ck_assert_uint_eq(pool_state(gw.pool).bytes, 102);
+    if (first < 100)
+        send_some(100 - first);
+    for (int i = 0; i < 2; i++)
+        pool_leave(&others[i]);
+    end_slowly(thread, &end);
+}
+END_TEST
+
+START_TEST(a_slow_body_that_breaks_off_gives_all_back)
+{
+    struct pool_ticket others[2] = { 0 };
+    enum request_end end;
+    pthread_t thread = begin_slowly(1, &end);
+    ck_assert(let_in(&others[0]));
+    ck_assert(let_in(&others[1]));
+    shutdown(peer, SHUT_WR);
+    pthread_join(thread, NULL);
+    ck_assert_int_ne(end, REQUEST_KEEP);
+    ck_assert_int_eq(pool_state(gw.pool).admitted, 2);
+    for (int i = 0; i < 2; i++)
+        pool_leave(&others[i]);
+    ck_assert_int_eq(pool_state(gw.pool).admitted, 0);
+    ck_assert_uint_eq(pool_state(gw.pool).bytes, 0);
 }
 END_TEST
 
@@ -225,6 +321,8 @@ static Suite *suite(void)
     tcase_add_loop_test(t, a_body_that_breaks_off, 0, 2);
     tcase_add_test(t, tickets_come_back);
     tcase_add_test(t, large_buffers_stay_large_ones);
+    tcase_add_loop_test(t, a_slow_body_leaves_its_place_to_others, 0, 2);
+    tcase_add_test(t, a_slow_body_that_breaks_off_gives_all_back);
     tcase_add_test(t, too_many_bodies_at_once);
     tcase_add_test(t, hundreds_of_requests_on_one_connection);
     tcase_add_test(t, not_kept_unless_asked);
