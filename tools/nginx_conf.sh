@@ -21,6 +21,7 @@ case "$here$dir$socket" in
     ;;
 esac
 
+processes=$((2 * $(nproc)))
 cache=images
 if [ "${CACHE:-on}" = off ]; then cache=off; fi
 # As root, nginx would give its workers to a user who may not enter these directories. Only loopback can reach them.
@@ -36,5 +37,6 @@ sed -e "s|@DIR@|$(quote "$dir")|g" \
     -e "s|@WEB@|$(quote "$here/web")|g" \
     -e "s|@USER@|$user|" \
     -e "s|@CACHE@|$cache|" \
+    -e "s|@PROCESSES@|$processes|" \
     -e "/@EXTRA@/{r $extra" -e 'd}' \
     "$here/conf/nginx/run.conf.in"
