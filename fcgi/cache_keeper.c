@@ -13,8 +13,8 @@
 #include "libc.h"
 #include "log.h"
 #include "stats.h"
+#include "thread.h"
 
-#define STACK   (256u << 10)
 #define OFTEN_S 1
 #define RARE_S  600
 
@@ -98,18 +98,13 @@ static void *keeper(void *arg)
 
 int cache_keeper_start(struct cache *k)
 {
-    pthread_attr_t attr;
     pthread_condattr_t monotonic;
     pthread_mutex_init(&k->lock, NULL);
     pthread_condattr_init(&monotonic);
     pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
     pthread_cond_init(&k->wake, &monotonic);
     pthread_condattr_destroy(&monotonic);
-    pthread_attr_init(&attr);
-    pthread_attr_setstacksize(&attr, STACK);
-    int err = pthread_create(&k->thread, &attr, keeper, k);
-    pthread_attr_destroy(&attr);
-    return err;
+    return thread_start(&k->thread, THREAD_STACK, keeper, k);
 }
 
 static void wake(struct cache *k, bool stop)

@@ -22,8 +22,8 @@
 #include "progress.h"
 #include "renditions.h"
 #include "runners.h"
+#include "thread.h"
 
-#define STACK       (256u << 10)
 #define TICK_MS     100
 #define WAIT_MS     (INT64_C(24) * 3600 * 1000) /* for a worker */
 #define INTERRUPTED 130
@@ -239,7 +239,7 @@ int batch_command_run(const struct config *c, int spawner)
     struct run r = { .lock = PTHREAD_MUTEX_INITIALIZER };
     int signals = signals_open();
     bool ok = signals >= 0 && pipe2(r.hangup, O_CLOEXEC) == 0 && (r.pool = pool_create(c)) != NULL;
-    struct runners *runners = ok ? runners_create((int)c->workers, STACK) : NULL;
+    struct runners *runners = ok ? runners_create((int)c->workers, THREAD_STACK) : NULL;
     if (!runners)
         return 1;
     progress_begin(&r.progress, batch_command.tree.n, batch_command.lines);

@@ -5,7 +5,6 @@
 #include <errno.h>
 #include <fcgiapp.h>
 #include <malloc.h>
-#include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,9 +20,7 @@
 #include "process.h"
 #include "request.h"
 #include "runners.h"
-
-#define STACK     (256u << 10)
-#define STACK_OWN (2048u << 10) /* workers = 0: codecs run on it */
+#include "thread.h"
 
 #define THREADS_MARGIN 8
 
@@ -69,16 +66,17 @@ static void *accept_thread(void *arg)
     return NULL;
 }
 
+static unsigned stack_bytes(const struct config *c)
+{
+    return c->workers > 0 ? THREAD_STACK : THREAD_STACK_CODEC;
+}
+
 /* Returns how many were started. */
 static int threads_start(struct gateway *g, pthread_t *threads, int n)
 {
-    pthread_attr_t attr;
     int started = 0;
-    pthread_attr_init(&attr);
-    pthread_attr_setstacksize(&attr, g->cfg->workers > 0 ? STACK : STACK_OWN);
-    while (started < n && pthread_create(&threads[started], &attr, accept_thread, g) == 0)
+    while (started < n && thread_start(&threads[started], stack_bytes(g->cfg), accept_thread, g) == 0)
         started++;
-    pthread_attr_destroy(&attr);
     return started;
 }
 
@@ -154,8 +152,7 @@ int gateway_run(const struct config *c, int listen_fd, int spawner)
     if (g.pool != NULL)
         pool_spawner(g.pool, spawner);
     if (g.dispatch != NULL)
-        g.runners =
-            runners_create(c->workers > 0 && !c->shared ? (int)c->workers : 1, c->workers > 0 ? STACK : STACK_OWN);
+        g.runners = runners_create(c->workers > 0 && !c->shared ? (int)c->workers : 1, stack_bytes(c));
     if (g.dispatch != NULL && !c->shared) /* one of many processes serves one request at a time */
         g.leftovers = leftovers_create(&g);
     cache_open(&g);

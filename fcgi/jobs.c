@@ -18,6 +18,7 @@
 #include "clock.h"
 #include "jobs_private.h"
 #include "log.h"
+#include "thread.h"
 
 #define TICK_S      1
 #define COUNT_MS    30000 /* between two countings of all bytes; in between they are added up */
@@ -307,7 +308,7 @@ struct jobs *jobs_create(struct gateway *g)
     pthread_cond_init(&j->look, NULL);
     TAILQ_INIT(&j->own);
     j->spool = job_spool_open(g->cfg->spool_dir);
-    if (j->spool >= 0 && pthread_create(&j->keeper, NULL, keeper, j) == 0)
+    if (j->spool >= 0 && thread_start(&j->keeper, THREAD_STACK, keeper, j) == 0)
         return j;
     if (j->spool >= 0)
         close(j->spool);

@@ -11,15 +11,13 @@
 #include "leftovers.h"
 
 #include <poll.h>
-#include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
 #include "serving.h"
-
-#define STACK (256u << 10)
+#include "thread.h"
 
 struct leftovers {
     struct gateway *g; /* borrowed */
@@ -149,12 +147,7 @@ struct leftovers *leftovers_create(struct gateway *g)
     l->g = g;
     l->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     pthread_mutex_init(&l->lock, NULL);
-    pthread_attr_t attr;
-    pthread_attr_init(&attr);
-    pthread_attr_setstacksize(&attr, STACK);
-    bool ok = l->wake >= 0 && leftovers_room(l) && pthread_create(&l->thread, &attr, leftovers_run, l) == 0;
-    pthread_attr_destroy(&attr);
-    if (ok)
+    if (l->wake >= 0 && leftovers_room(l) && thread_start(&l->thread, THREAD_STACK, leftovers_run, l) == 0)
         return l;
     if (l->wake >= 0)
         close(l->wake);

@@ -5,6 +5,8 @@
 #include <pthread.h>
 #include <stdlib.h>
 
+#include "thread.h"
+
 struct runners {
     pthread_mutex_t lock; /* guards the rest, and running of each guest */
     pthread_cond_t more;  /* something may be ready */
@@ -60,7 +62,6 @@ static void *thread(void *arg)
 struct runners *runners_create(int threads, unsigned stack_bytes)
 {
     struct runners *r = calloc(1, sizeof *r);
-    pthread_attr_t attr;
     if (!r)
         return NULL;
     pthread_mutex_init(&r->lock, NULL);
@@ -68,11 +69,8 @@ struct runners *runners_create(int threads, unsigned stack_bytes)
     pthread_cond_init(&r->rest, NULL);
     TAILQ_INIT(&r->guests);
     r->threads = calloc((size_t)threads, sizeof *r->threads);
-    pthread_attr_init(&attr);
-    pthread_attr_setstacksize(&attr, stack_bytes);
-    while (r->threads && r->n < threads && pthread_create(&r->threads[r->n], &attr, thread, r) == 0)
+    while (r->threads && r->n < threads && thread_start(&r->threads[r->n], stack_bytes, thread, r) == 0)
         r->n++;
-    pthread_attr_destroy(&attr);
     if (r->n == threads)
         return r;
     runners_free(r);
