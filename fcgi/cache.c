@@ -62,7 +62,6 @@ static struct job_output head_told(const struct cache_head *h)
                                 .source_width = h->source_width,
                                 .source_height = h->source_height,
                                 .warnings = h->warnings,
-                                .exceeded = h->exceeded,
                                 .length = h->length };
 }
 

@@ -28,7 +28,7 @@ static void report(struct cache *k, int err)
 /* Whether a web server can say about this result all that there is to say. */
 static bool nameable(const struct cache_key *key, const struct job_output *o)
 {
-    return key->name && !o->warnings && !o->exceeded && cache_name_format(key->name) == (enum ic_format)o->format;
+    return key->name && !o->warnings && cache_name_format(key->name) == (enum ic_format)o->format;
 }
 
 /* Whether the source is still what it was: a job that took long must not lay its result over that of a newer one. */
@@ -82,7 +82,6 @@ static struct cache_head head_of(const struct job_output *o)
                             .source_width = o->source_width,
                             .source_height = o->source_height,
                             .warnings = o->warnings,
-                            .exceeded = o->exceeded,
                             .length = o->length };
     memcpy(h.magic, CACHE_MAGIC, sizeof h.magic);
     return h;

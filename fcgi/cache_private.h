@@ -35,14 +35,14 @@ struct cache_head {
     char magic[8];
     int32_t format, source_format;
     uint32_t width, height, source_width, source_height;
-    uint32_t warnings, exceeded;
+    uint32_t warnings, unused; /* keeps the next one in its place */
     uint64_t length; /* of the image */
     /* 0: the image follows; else a name follows, and the image is the file there if it is still this one, of this time:
      * inodes are used again. */
     uint64_t inode;
     int64_t made_s, made_ns;
 };
-#define CACHE_MAGIC "pixpool1"
+#define CACHE_MAGIC "pixpool2"
 
 struct cache {
     const struct config *cfg;

@@ -304,7 +304,8 @@ static bool prepare(struct process *p)
 static bool deliver(const struct process *p, const struct output *o)
 {
     const struct job_output *r = &o->result;
-    char why[160], warnings[120];
+    char why[160], text[120];
+    const char *warning = ic_warnings_text(r->warnings, text, sizeof text);
 
     if (r->code != IC_OK) {
         cmd_complain("%s: %s: %s", p->in, o->path, r->text);
@@ -317,8 +318,8 @@ static bool deliver(const struct process *p, const struct output *o)
     if (!p->quiet)
         fprintf(stderr, "%s: %ux%u %s, %llu bytes%s%s%s\n", o->path, r->width, r->height,
                 ic_format_name((enum ic_format)r->format), (unsigned long long)r->length,
-                r->exceeded ? "; more than max_bytes" : "", r->warnings ? "; warning: " : "",
-                ic_warnings_text(r->warnings, warnings, sizeof warnings));
+                r->warnings & IC_WARN_LARGE ? "; more than max_bytes" : "", warning ? "; warning: " : "",
+                warning ? warning : "");
     return true;
 }
 

@@ -136,15 +136,16 @@ static json_t *json_text(const char *s)
 static void put_result(json_t *j, const struct framing_item *i)
 {
     char hex[2 * FRAMING_SHA256 + 1] = "", text[120];
+    const char *warning = ic_warnings_text(i->warnings, text, sizeof text);
     json_object_set_new(j, "width", json_integer(i->width));
     json_object_set_new(j, "height", json_integer(i->height));
     json_object_set_new(j, "format", json_string(ic_format_name(i->format)));
     json_object_set_new(j, "bytes", json_integer((json_int_t)i->n));
     if (i->sha256)
         json_object_set_new(j, "sha256", json_string(sodium_bin2hex(hex, sizeof hex, i->sha256, FRAMING_SHA256)));
-    if (i->warnings)
-        json_object_set_new(j, "warning", json_string(ic_warnings_text(i->warnings, text, sizeof text)));
-    if (i->exceeded)
+    if (warning)
+        json_object_set_new(j, "warning", json_string(warning));
+    if (i->warnings & IC_WARN_LARGE)
         json_object_set_new(j, "max_bytes", json_string("exceeded"));
 }
 

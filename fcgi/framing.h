@@ -27,7 +27,6 @@ struct framing_item {
     uint32_t width, height, source_width, source_height;
     enum ic_format format;
     uint32_t warnings; /* bits of enum ic_warning */
-    bool exceeded;     /* it is larger than max_bytes */
     size_t n;
     const uint8_t *p; /* the image; NULL: n bytes of fd from at on */
     int fd;

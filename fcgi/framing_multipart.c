@@ -38,16 +38,13 @@ static bool put(struct framing *f, const uint8_t *p, size_t n)
     return f->write(f->ctx, p, n);
 }
 
-static bool warning(struct framing *f, const struct framing_item *i)
+static bool warnings(struct framing *f, const struct framing_item *i)
 {
     char text[120];
+    const char *words = ic_warnings_text(i->warnings, text, sizeof text);
 
-    return !i->warnings || framing_text(f, "X-Image-Warning: %s\r\n", ic_warnings_text(i->warnings, text, sizeof text));
-}
-
-static bool exceeded(struct framing *f, const struct framing_item *i)
-{
-    return !i->exceeded || framing_text(f, "X-Max-Bytes: exceeded\r\n");
+    return (!words || framing_text(f, "X-Image-Warning: %s\r\n", words)) &&
+           (!(i->warnings & IC_WARN_LARGE) || framing_text(f, "X-Max-Bytes: exceeded\r\n"));
 }
 
 static bool image(struct framing *f, const struct framing_item *i, const char *name)
@@ -57,8 +54,7 @@ static bool image(struct framing *f, const struct framing_item *i, const char *n
                         "Content-Type: %s\r\nContent-Length: %zu\r\nX-Image-Width: %u\r\nX-Image-Height: %u\r\n"
                         "X-Source-Width: %u\r\nX-Source-Height: %u\r\n",
                         ic_format_mime(i->format), i->n, i->width, i->height, i->source_width, i->source_height) &&
-           warning(f, i) && exceeded(f, i) && framing_text(f, "\r\n") && framing_data(f, i, put) &&
-           framing_text(f, "\r\n");
+           warnings(f, i) && framing_text(f, "\r\n") && framing_data(f, i, put) && framing_text(f, "\r\n");
 }
 
 static bool text(struct framing *f, const char *type, const char *json)

@@ -164,15 +164,16 @@ void image_reply_head(const struct image_reply *im, struct reply *a)
 
 void image_reply_told(struct request *rq, const struct job_output *o, struct reply *a)
 {
-    char warnings[120];
+    char text[120];
+    const char *warning = ic_warnings_text(o->warnings, text, sizeof text);
     rq->log.width = o->width;
     rq->log.height = o->height;
     rq->log.source_width = o->source_width;
     rq->log.source_height = o->source_height;
     rq->log.out = (enum ic_format)o->format;
     size_headers(a, &rq->log, true);
-    if (o->exceeded)
+    if (o->warnings & IC_WARN_LARGE)
         reply_header(a, "X-Max-Bytes", "exceeded");
-    if (o->warnings)
-        reply_header(a, "X-Image-Warning", "%s", ic_warnings_text(o->warnings, warnings, sizeof warnings));
+    if (warning)
+        reply_header(a, "X-Image-Warning", "%s", warning);
 }

@@ -58,7 +58,6 @@ static void job_place(struct job_run *run, struct job_output *o, const struct ic
     o->format = (int32_t)r->format;
     o->source_format = (int32_t)r->source_format;
     o->warnings = r->warnings;
-    o->exceeded = r->exceeded;
     o->decode_ms = r->decode_ms;
     o->transform_ms = r->transform_ms;
     o->encode_ms = r->encode_ms;

@@ -38,7 +38,6 @@ struct job_output {
     uint32_t width, height, source_width, source_height;
     int32_t format, source_format; /* enum ic_format */
     uint32_t warnings;             /* bits of enum ic_warning */
-    uint32_t exceeded;             /* max_bytes */
     uint64_t offset, length;
     double decode_ms, transform_ms, encode_ms;
     char text[200]; /* of the error */

@@ -76,7 +76,6 @@ void rendition_item(const struct rendition *r, struct framing_item *i)
     i->source_height = r->source_height;
     i->format = r->format;
     i->warnings = r->warnings;
-    i->exceeded = r->exceeded;
     i->n = ok ? r->n : 0;
 }
 
@@ -99,7 +98,6 @@ static void on_output(void *ctx, const struct job_output *o, const uint8_t *data
     r->source_height = o->source_height;
     r->format = (enum ic_format)o->format;
     r->warnings = o->warnings;
-    r->exceeded = o->exceeded;
     r->code = IC_OK;
     if (!s->keep(s->ctx, output, data) && r->code == IC_OK)
         rendition_fail(r, IC_E_BUSY, "no room for the result at the moment");

@@ -18,7 +18,6 @@ struct rendition {
     uint32_t width, height, source_width, source_height;
     enum ic_format format;
     uint32_t warnings; /* bits of enum ic_warning */
-    bool exceeded;     /* it is larger than max_bytes */
     size_t n;          /* bytes of the result */
 };
 

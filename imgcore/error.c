@@ -43,5 +43,5 @@ const char *ic_warnings_text(unsigned warnings, char *buf, size_t n)
     for (size_t i = 0; i < sizeof words / sizeof *words && used < n; i++)
         if (warnings & words[i].bit)
             used += (size_t)snprintf(buf + used, n - used, "%s%s", used ? ", " : "", words[i].word);
-    return buf;
+    return used ? buf : NULL;
 }

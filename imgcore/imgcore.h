@@ -380,10 +380,12 @@ enum ic_warning {
     IC_WARN_TRUNCATED = 1, /* the source ended early; the rows it lacks are grey */
     IC_WARN_PROFILE = 2,   /* its colour profile is broken; colours were taken as sRGB */
     IC_WARN_CMYK = 4,      /* CMYK without a profile: colours are a guess */
-    IC_WARN_DEPTH = 8      /* 16 bits a sample were asked for, but an option allows 8 only */
+    IC_WARN_DEPTH = 8,     /* 16 bits a sample were asked for, but an option allows 8 only */
+    IC_WARN_LARGE = 16     /* it is larger than max_bytes, and could not be made smaller */
 };
 
-/* "truncated, profile" and so on for a set of bits, into buf (always terminated). Returns buf. */
+/* "truncated, profile" and so on for a set of bits, into buf (always terminated). Returns buf; NULL where there is
+ * nothing to say: IC_WARN_LARGE has no word here, because each caller has a place of its own for it. */
 const char *ic_warnings_text(unsigned warnings, char *buf, size_t n);
 
 struct ic_result {
@@ -392,7 +394,6 @@ struct ic_result {
     enum ic_format format, source_format;
     double decode_ms, transform_ms, encode_ms; /* wall time; decode is that of the shared decode */
     unsigned warnings;                         /* bits of enum ic_warning */
-    bool exceeded;                             /* it is larger than max_bytes, and could not be made smaller */
 };
 
 /* Called once per recipe, in the order in which results are finished. r is NULL and e says why where this output

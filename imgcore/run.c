@@ -89,9 +89,10 @@ static void run_done(struct run *r, int i, bool truncated)
                                 .decode_ms = r->decode_ms,
                                 .encode_ms = o->encode_ms,
                                 .transform_ms = r->item[i].ms - o->encode_ms,
-                                .exceeded = o->exceeded || large,
                                 .warnings = r->meta.warnings };
 
+    if (o->exceeded || large)
+        result.warnings |= IC_WARN_LARGE;
     if (p->shallow)
         result.warnings |= IC_WARN_DEPTH;
     if (truncated)

@@ -65,8 +65,13 @@ def test_with_other_operations(get, options):
 @pytest.mark.parametrize("kind", ["jpeg", "webp"])
 def test_the_smallest_where_it_can_not(get, kind):
     got = get(f"format={kind}&max_bytes=1024", "busy.jpg?w=600")
-    assert got.status == 200 and got.headers["X-Max-Bytes"] == "exceeded"
+    assert got.status == 200 and got.headers["X-Max-Bytes"] == "exceeded" and "X-Image-Warning" not in got.headers
     assert got.body == get(f"format={kind}&q=1", "busy.jpg?w=600").body
+
+
+def test_a_warning_beside_it(get):
+    got = get("max_bytes=1024", "broken/half.jpg?w=600")
+    assert (got.headers["X-Max-Bytes"], got.headers["X-Image-Warning"]) == ("exceeded", "truncated")
 
 
 def test_quality_is_the_upper_bound(get):
@@ -96,13 +101,13 @@ def test_several_results_as_parts(pixpool, get, accept):
     head = f"Content-Type: {answer.headers['Content-Type']}\r\n\r\n".encode()
     busy, fits, manifest = BytesParser(policy=policy.HTTP).parsebytes(head + answer.body).iter_parts()
     assert busy["X-Max-Bytes"] == "exceeded" and len(busy.get_payload(decode=True)) > 1024
-    assert "X-Max-Bytes" not in fits
+    assert "X-Max-Bytes" not in fits and "X-Image-Warning" not in busy
     assert [i.get("max_bytes") for i in json.loads(manifest.get_payload(decode=True))["items"]] == ["exceeded", None]
 
 
 def test_several_results_as_lines(pixpool, get):
     busy, fits, _ = map(json.loads, many(pixpool, "application/x-ndjson").body.splitlines())
-    assert busy["max_bytes"] == "exceeded" and "max_bytes" not in fits
+    assert busy["max_bytes"] == "exceeded" and "max_bytes" not in fits and "warning" not in busy
 
 
 def test_several_results_as_an_archive(pixpool, get):

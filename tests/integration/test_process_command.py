@@ -157,6 +157,14 @@ def test_truncated_source_is_delivered_and_told(photo, tmp_path):
     assert "half.jpg" in complaint(run("process", half, "-o", tmp_path / "o.jpg", "w=100,strict=1"), 1)
 
 
+def test_a_result_that_can_not_be_small_enough_is_told(photo, tmp_path):
+    p = run("process", photo, "-o", tmp_path / "o.jpg", "max_bytes=1024")
+    assert p.returncode == 0 and p.err.endswith(" bytes; more than max_bytes\n")
+    (tmp_path / "half.jpg").write_bytes(photo.read_bytes()[: photo.stat().st_size // 2])
+    p = run("process", tmp_path / "half.jpg", "-o", tmp_path / "o.jpg", "max_bytes=1024")
+    assert p.returncode == 0 and p.err.endswith(" bytes; more than max_bytes; warning: truncated\n")
+
+
 @pytest.mark.parametrize(
     "args,says",
     [
