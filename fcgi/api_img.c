@@ -233,7 +233,7 @@ static bool answer_hit(struct img *g, struct request *rq, struct image_reply *im
     im->plan.format = (enum ic_format)hit.told.format;
     cache_headers(g, rq->gw->cfg, a);
     image_reply_name(&g->query, im, g->path, a);
-    image_reply_hit(rq, &hit, "hit", a);
+    image_reply_hit(rq, &hit, IMAGE_CACHE_HIT, a);
     return true;
 }
 

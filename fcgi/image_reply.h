@@ -46,8 +46,15 @@ void image_reply_head(const struct image_reply *im, struct reply *a);
 void image_reply_run(struct request *rq, const struct image_reply *im, const struct cache_key *key,
                      struct pool_input in, struct reply *a);
 
-/* Fills a from the cache; takes over what hit holds. how: "hit", or "coalesced" where it was made while this waited. */
-void image_reply_hit(struct request *rq, const struct cache_hit *hit, const char *how, struct reply *a);
+/* The cache's part in an answer, as X-Cache, the log and the metrics tell it. */
+enum image_cache {
+    IMAGE_CACHE_HIT,
+    IMAGE_CACHE_MISS,
+    IMAGE_CACHE_COALESCED /* it was made for another while this one waited */
+};
+
+/* Fills a from the cache; takes over what hit holds. */
+void image_reply_hit(struct request *rq, const struct cache_hit *hit, enum image_cache part, struct reply *a);
 /* The headers that tell of a result, and what the log tells. */
 void image_reply_told(struct request *rq, const struct job_output *o, struct reply *a);
 

@@ -56,16 +56,20 @@ static void log_output(struct request_log *l, const struct pool_job *j, const st
     l->encode_ms = o->encode_ms;
 }
 
-/* X-Cache: hit, miss or coalesced. */
-static void say_cache(struct request *rq, const char *how, struct reply *a)
+static void say_cache(struct request *rq, enum image_cache part, struct reply *a)
 {
-    bool miss = strcmp(how, "miss") == 0;
-    rq->log.cache = how;
-    reply_header(a, "X-Cache", "%s", how);
-    if (miss)
-        stats_add(STATS_CACHE_MISSES, 1, NULL, NULL);
-    else
-        stats_add(STATS_CACHE_HITS, 1, strcmp(how, "hit") == 0 ? "stored" : how, NULL);
+    static const struct {
+        const char *word; /* of X-Cache and the log */
+        enum stats_family counts;
+        const char *kind; /* its label */
+    } parts[] = {
+        [IMAGE_CACHE_HIT] = { "hit", STATS_CACHE_HITS, "stored" },
+        [IMAGE_CACHE_MISS] = { "miss", STATS_CACHE_MISSES, NULL },
+        [IMAGE_CACHE_COALESCED] = { "coalesced", STATS_CACHE_HITS, "coalesced" },
+    };
+    rq->log.cache = parts[part].word;
+    reply_header(a, "X-Cache", "%s", parts[part].word);
+    stats_add(parts[part].counts, 1, parts[part].kind, NULL);
 }
 
 static void reply_image(struct request *rq, struct output *out, struct reply *a)
@@ -76,12 +80,12 @@ static void reply_image(struct request *rq, struct output *out, struct reply *a)
     out->r.body = NULL;
 }
 
-void image_reply_hit(struct request *rq, const struct cache_hit *hit, const char *how, struct reply *a)
+void image_reply_hit(struct request *rq, const struct cache_hit *hit, enum image_cache part, struct reply *a)
 {
     rq->log.in = (enum ic_format)hit->told.source_format;
     image_reply_told(rq, &hit->told, a);
     reply_file(a, 200, ic_format_mime((enum ic_format)hit->told.format), hit->fd, hit->at, hit->told.length);
-    say_cache(rq, how, a);
+    say_cache(rq, part, a);
 }
 
 /* The job's failure, or that of its one output, becomes the result's. */
@@ -153,7 +157,7 @@ static bool share_job(struct request *rq, const struct cache_key *key, struct ou
     size_t n = out->r.told.length;
     if (out->r.body && n > out->reserve && !pool_grow(out->ticket, n - out->reserve))
         out->r.code = ic_fail(&out->r.e, IC_E_BUSY, "no memory for the result at the moment");
-    say_cache(rq, "coalesced", a);
+    say_cache(rq, IMAGE_CACHE_COALESCED, a);
     return true;
 }
 
@@ -174,7 +178,7 @@ static int make(struct request *rq, const struct image_reply *im, const struct c
     if (out->r.code == IC_OK && key)
         cache_keep(rq->gw->cache, key, &out->r.told, out->r.body);
     if (rq->gw->cache && key)
-        say_cache(rq, "miss", a);
+        say_cache(rq, IMAGE_CACHE_MISS, a);
     return retry_after_s;
 }
 
@@ -188,7 +192,7 @@ void image_reply_run(struct request *rq, const struct image_reply *im, const str
     cache_turn_give(out.turn);
     flight_land(out.flight, NULL); /* where there was no job */
     if (out.found)
-        image_reply_hit(rq, &out.hit, "coalesced", a);
+        image_reply_hit(rq, &out.hit, IMAGE_CACHE_COALESCED, a);
     else if (out.r.code != IC_OK)
         reply_error(a, &out.r.e, retry_after_s);
     else
