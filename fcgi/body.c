@@ -85,7 +85,7 @@ static bool ended(const struct request *rq)
     return FCGX_HasSeenEOF(rq->fx.in) == EOF && FCGX_GetError(rq->fx.in) == 0;
 }
 
-/* Up to n bytes after body_n. Each chunk moves the deadline by what it is worth. */
+/* Up to n bytes after body_n. Each chunk moves the deadlines by what it is worth. */
 static size_t read_some(struct request *rq, size_t n, int64_t until_ms)
 {
     size_t before = rq->body_n;
@@ -96,6 +96,7 @@ static size_t read_some(struct request *rq, size_t n, int64_t until_ms)
         if (got <= 0)
             break;
         rq->body_n += (size_t)got;
+        pool_read_some(&rq->ticket, rq->body_n);
     }
     return rq->body_n - before;
 }

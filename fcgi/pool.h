@@ -32,8 +32,8 @@ struct pool_ticket {
     double waited_ms; /* for it */
     /* the pool's, while the body is read */
     TAILQ_ENTRY(pool_ticket) at;
-    int64_t slow_ms; /* when it counts as slow */
-    bool aside;      /* it has lost its place by that */
+    int64_t begun_ms, slow_ms; /* slow: when it will count as that */
+    bool aside;                /* it has lost its place by it */
 };
 
 /* What a plan predicts of a job. The pool corrects it by what jobs from this format to that one lately took. */
@@ -61,9 +61,11 @@ bool pool_hold(struct pool *p, size_t bytes, struct pool_ticket *t);
 enum ic_code pool_take_turn(struct pool_ticket *t, int client, int64_t deadline_ms, int *retry_after_s,
                             struct ic_error *e);
 void pool_end_turn(struct pool_ticket *t); /* where it is not pool_run that ends it; does nothing without a turn */
-/* Around the reading, with or without a turn. In between the ticket is not to be moved: one that takes too long for its
- * bytes may lose its turn and its place, and has a place again at the end, even where all are taken. */
+/* Around the reading, with or without a turn. In between the ticket is not to be moved: one that takes too long for the
+ * n bytes that have come so far may lose its turn and its place, and has a place again at the end, even where all are
+ * taken. */
 void pool_read_begin(struct pool_ticket *t);
+void pool_read_some(struct pool_ticket *t, size_t n); /* accepts an empty ticket */
 void pool_read_end(struct pool_ticket *t);
 /* Once the header is known: what the work will cost, and whether it can be done before deadline_ms (on clock_ms()).
  * false: the ticket is unchanged, e and *retry_after_s as from pool_admit. */

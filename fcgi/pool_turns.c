@@ -17,8 +17,8 @@
 #include "clock.h"
 #include "stats.h"
 
-#define SLOW_MS   100   /* a body may take so long, */
-#define SLOW_RATE 10000 /* and a millisecond more for each so many bytes */
+#define SLOW_MS   100   /* a body may take so long for nothing, */
+#define SLOW_RATE 10000 /* and a millisecond more for each so many bytes that have come */
 
 /* A thread in pool_take_turn. On its stack; in the list until it has its turn or leaves. */
 struct pool_turn {
@@ -101,10 +101,20 @@ bool pool_make_place(struct pool *p)
 void pool_read_begin(struct pool_ticket *t)
 {
     struct pool *p = t->pool;
-    t->slow_ms = clock_ms() + SLOW_MS + (int64_t)(t->bytes / SLOW_RATE);
+    t->begun_ms = clock_ms();
+    t->slow_ms = t->begun_ms + SLOW_MS;
     pthread_mutex_lock(&p->lock);
     TAILQ_INSERT_TAIL(&p->reading, t, at);
     pthread_mutex_unlock(&p->lock);
+}
+
+void pool_read_some(struct pool_ticket *t, size_t n)
+{
+    if (!t->pool)
+        return;
+    pthread_mutex_lock(&t->pool->lock);
+    t->slow_ms = t->begun_ms + SLOW_MS + (int64_t)(n / SLOW_RATE);
+    pthread_mutex_unlock(&t->pool->lock);
 }
 
 void pool_read_end(struct pool_ticket *t)

@@ -40,7 +40,7 @@ static struct {
     int calls;
     char id[65], method[16], uri[128], query[64], host[32];
     bool head;
-    int64_t length, start_ms, deadline_ms;
+    int64_t length, start_ms, deadline_ms, patience_ms;
     size_t body_n, room; /* room: of the buffer */
     uint32_t sum;
 } seen;
@@ -75,6 +75,7 @@ void route_request(struct request *rq, struct reply *a)
         if (!request_admit(rq, LANE_UPLOAD, bytes, a) || !request_read_body(rq, a))
             return;
         seen.body_n = rq->body_n;
+        seen.patience_ms = rq->ticket.slow_ms - rq->ticket.begun_ms;
         seen.room = malloc_usable_size(rq->body);
         seen.sum = sum(rq->body, rq->body_n);
         reply_text(a, 200, "text/plain", "read");

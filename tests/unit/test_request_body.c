@@ -193,6 +193,14 @@ START_TEST(a_slow_body_leaves_its_place_to_others)
 }
 END_TEST
 
+START_TEST(patience_grows_with_what_has_come)
+{
+    static const char *const lengths[] = { "90000", NULL };
+    serve_body(lengths[_i], 90000);
+    ck_assert_int_eq(seen.patience_ms, 109);
+}
+END_TEST
+
 START_TEST(a_slow_body_that_breaks_off_gives_all_back)
 {
     struct pool_ticket others[2] = { 0 };
@@ -322,6 +330,7 @@ static Suite *suite(void)
     tcase_add_test(t, tickets_come_back);
     tcase_add_test(t, large_buffers_stay_large_ones);
     tcase_add_loop_test(t, a_slow_body_leaves_its_place_to_others, 0, 2);
+    tcase_add_loop_test(t, patience_grows_with_what_has_come, 0, 2);
     tcase_add_test(t, a_slow_body_that_breaks_off_gives_all_back);
     tcase_add_test(t, too_many_bodies_at_once);
     tcase_add_test(t, hundreds_of_requests_on_one_connection);
