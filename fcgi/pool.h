@@ -1,8 +1,9 @@
 /* The pool: who may wait, who goes next, and what became of it. Lives in the gateway; any thread may call it.
  *
- *     pool_admit -> ticket (a place in the queue and a share of the memory), or a refusal at once
- *     pool_run   -> leases a worker, copies the input into its mailbox, waits for worker, client and deadline
- *     pool_leave -> gives the ticket back
+ *     pool_admit     -> ticket (a place in the queue and a share of the memory), or a refusal at once
+ *     pool_take_turn -> a body may be read now
+ *     pool_run       -> leases a worker, copies the input into its mailbox, waits for worker, client and deadline
+ *     pool_leave     -> gives the ticket back
  *
  * A worker is one heap object per birth, owned by the idle list or by exactly one thread in pool_run. */
 #ifndef POOL_H
