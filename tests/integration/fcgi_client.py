@@ -95,14 +95,16 @@ class Response:
 
 
 class Client:
-    """One connection. address: path of a unix socket, or (host, port)."""
+    """One connection. address: path of a unix socket, or (host, port), of either family."""
 
     def __init__(self, address, timeout=10.0):
-        tcp = isinstance(address, tuple)
-        self.socket = socket.socket(socket.AF_INET if tcp else socket.AF_UNIX, socket.SOCK_STREAM)
-        self.socket.settimeout(timeout)
-        self.socket.connect(address if tcp else str(address))
         self.buffer = b""
+        if isinstance(address, tuple):
+            self.socket = socket.create_connection(address, timeout)
+            return
+        self.socket = socket.socket(socket.AF_UNIX)
+        self.socket.settimeout(timeout)
+        self.socket.connect(str(address))
 
     def __enter__(self):
         return self

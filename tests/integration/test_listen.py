@@ -15,7 +15,7 @@ import pytest
 from PIL import Image
 
 from conftest import BUILD, TOP, Server, free_port, kill_session, session_processes, wait_until
-from fcgi_client import Client, request
+from fcgi_client import Client
 from samples import encoded, scene
 from systemd_box import as_root
 
@@ -39,14 +39,9 @@ def dir():
 
 def ask(address, body):
     """The status of an upload, whose result has to be a picture; 0 while nobody listens."""
-    family = socket.AF_UNIX if not isinstance(address, tuple) else socket.AF_INET6 if ":" in address[0] else socket.AF_INET
     try:
-        with Client.__new__(Client) as c:
-            c.buffer, c.socket = b"", socket.socket(family)
-            c.socket.settimeout(20)
-            c.socket.connect(address if family != socket.AF_UNIX else str(address))
-            c.send(request("/api/images/process?w=30", "POST", body, CONTENT_TYPE="image/jpeg"))
-            answer = c.read_response()
+        with Client(address, timeout=20) as c:
+            answer = c.ask("/api/images/process?w=30", "POST", body, CONTENT_TYPE="image/jpeg")
     except OSError:
         return 0
     if answer.status == 200:
