@@ -1,82 +1,158 @@
-/* The access line: one per request, key=value, with the milliseconds of each stage; and a second, louder one for a
- * request that took longer than slow_ms, which says what was asked. */
-#include <stdarg.h>
-#include <stdio.h>
+/* Tokens, addresses and origins: the checks of access.h.
+ *
+ * REMOTE_ADDR alone tells who asks. X-Forwarded-For was rejected: anybody can write it, and a web server that trusts a
+ * proxy in front has means of its own (nginx: real_ip) to set REMOTE_ADDR right. */
+#include "access.h"
+
+#include <sodium.h>
+#include <stdlib.h>
 #include <string.h>
+#include <strings.h>
+#include <time.h>
 
-#include "clock.h"
-#include "log.h"
-#include "request.h"
+#include "cidr.h"
+#include "sign.h"
 
-struct line {
-    char text[3072];
-    size_t n;
-};
+#define LOOPBACK "127.0.0.0/8, ::1"
 
-static void put(struct line *l, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-
-static void put(struct line *l, const char *fmt, ...)
+bool access_admin(const struct request *rq)
 {
-    va_list ap;
-    va_start(ap, fmt);
-    int n = vsnprintf(l->text + l->n, sizeof l->text - l->n, fmt, ap);
-    va_end(ap);
-    if (n > 0)
-        l->n = l->n + (size_t)n < sizeof l->text ? l->n + (size_t)n : sizeof l->text - 1;
+    return cidr_contains(rq->gw->cfg->admin_allow, request_param(rq, "REMOTE_ADDR"));
 }
 
-static void put_image(struct line *l, const struct request_log *g)
+bool access_admin_check(const struct request *rq, struct reply *a)
 {
-    if (g->in != IC_FORMAT_ORIGIN)
-        put(l, " in=%s source=%ux%u", ic_format_name(g->in), g->source_width, g->source_height);
-    if (g->out != IC_FORMAT_ORIGIN)
-        put(l, " out=%s size=%ux%u", ic_format_name(g->out), g->width, g->height);
+    if (access_admin(rq))
+        return true;
+    reply_problem(a, 403, "not_allowed", "this is for the addresses that admin_allow lists");
+    return false;
 }
 
-static void put_stages(struct line *l, const struct request_log *g)
+/* In a time that depends on neither text: hashes have one length. */
+static bool same_secret(const char *given, const char *wanted)
 {
-    put(l, " queue_ms=%.1f read_ms=%.1f", g->queue_ms, g->read_ms);
-    if (g->worker >= 0 || g->decode_ms > 0)
-        put(l, " decode_ms=%.1f transform_ms=%.1f encode_ms=%.1f", g->decode_ms, g->transform_ms, g->encode_ms);
-    put(l, " write_ms=%.1f", g->write_ms);
+    unsigned char a[crypto_generichash_BYTES], b[crypto_generichash_BYTES];
+    crypto_generichash(a, sizeof a, (const unsigned char *)given, strlen(given), NULL, 0);
+    crypto_generichash(b, sizeof b, (const unsigned char *)wanted, strlen(wanted), NULL, 0);
+    return sodium_memcmp(a, b, sizeof a) == 0;
 }
 
-/* All that is needed to understand it and to do it again: pixpool process IN -o OUT OPTIONS. */
-static void slow_log(const struct request *rq, int64_t total_ms)
+static bool refuse_token(struct reply *a, const char *error, const char *why)
 {
-    const struct request_log *g = &rq->log;
-    char uri[512], options[sizeof g->options * 2];
-    struct line l = { .n = 0 };
-    put(&l, "event=slow id=%s total_ms=%lld route=%s uri=%s", rq->id, (long long)total_ms,
-        g->route != NULL ? g->route : "-", log_quote(rq->uri, uri, sizeof uri));
-    put_image(&l, g);
-    put_stages(&l, g);
-    if (g->worker >= 0)
-        put(&l, " predicted_ms=%.1f work_ms=%.1f", g->predicted_ms, g->work_ms);
-    put(&l, " options=%s", log_quote(g->options, options, sizeof options));
-    log_line(LOG_LV_WARN, "%s", l.text);
+    reply_problem(a, 401, "token", "%s", why);
+    reply_header(a, "WWW-Authenticate", "Bearer realm=\"pixpool\"%s", error);
+    return false;
 }
 
-void access_log(const struct request *rq, const struct reply *a)
+bool access_token(const struct request *rq, struct reply *a)
 {
-    const struct request_log *g = &rq->log;
-    int64_t total_ms = clock_ms() - rq->start_ms;
-    char uri[512], method[64];
-    struct line l = { .n = 0 };
-    put(&l, "event=request id=%s status=%d", rq->id, a->status);
-    if (a->code != NULL)
-        put(&l, " code=%s", a->code);
-    put(&l, " route=%s method=%s uri=%s", g->route != NULL ? g->route : "-",
-        log_quote(rq->method, method, sizeof method), log_quote(rq->uri, uri, sizeof uri));
-    put_image(&l, g);
-    if (g->cache != NULL)
-        put(&l, " cache=%s", g->cache);
-    put(&l, " bytes_in=%zu bytes_out=%zu", g->bytes_in, g->bytes_out);
-    put_stages(&l, g);
-    put(&l, " total_ms=%lld", (long long)total_ms);
-    if (g->worker >= 0)
-        put(&l, " worker=%d", g->worker);
-    log_line(LOG_LV_INFO, "%s", l.text);
-    if (total_ms >= rq->gw->cfg->slow_ms && rq->gw->cfg->slow_ms > 0)
-        slow_log(rq, total_ms);
+    const char *wanted = rq->gw->cfg->api_token, *given = request_param(rq, "HTTP_AUTHORIZATION");
+    if (!*wanted)
+        return true;
+    if (strncasecmp(given, "Bearer ", 7))
+        return refuse_token(a, "", "this needs the token: Authorization: Bearer TOKEN");
+    given += 7 + strspn(given + 7, " ");
+    return same_secret(given, wanted) || refuse_token(a, ", error=\"invalid_token\"", "the token is not the right one");
+}
+
+bool access_store(const struct request *rq, struct reply *a)
+{
+    if (*rq->gw->cfg->api_token)
+        return access_token(rq, a);
+    if (cidr_contains(LOOPBACK, request_param(rq, "REMOTE_ADDR")))
+        return true;
+    reply_problem(a, 403, "not_allowed", "without api_token in the configuration this is for the machine itself only");
+    return false;
+}
+
+/* Signed URLs. */
+
+static bool refuse_signature(struct reply *a, const char *code, const char *why, const char *canonical)
+{
+    reply_problem(a, 403, code, "%s; what is signed here is %.160s", why, canonical);
+    return false;
+}
+
+static bool check_signature(const struct request *rq, const struct query *q, struct reply *a)
+{
+    const char *keys = rq->gw->cfg->signing_keys, *why;
+    char *canonical = sign_canonical(rq->uri, rq->query, &why);
+    bool ok = false;
+    if (!canonical && why)
+        reply_problem(a, 400, "path_malformed", "the URL is not valid: %s", why);
+    else if (!canonical)
+        reply_problem(a, 500, "memory", "out of memory");
+    else if (!*q->signature)
+        ok = refuse_signature(a, "signature_missing", "this URL needs a signature: s=", canonical);
+    else if (!sign_check(keys, q->key_id, canonical, q->signature))
+        ok = refuse_signature(a, "signature_wrong", "the signature is not the right one", canonical);
+    else
+        ok = true;
+    free(canonical);
+    return ok;
+}
+
+bool access_signed(const struct request *rq, const struct query *q, struct reply *a)
+{
+    if (*rq->gw->cfg->signing_keys && !check_signature(rq, q, a))
+        return false;
+    if (q->expires_s < 0 || time(NULL) <= q->expires_s)
+        return true;
+    reply_problem(a, 410, "expired", "this URL was good until %lld", (long long)q->expires_s);
+    return false;
+}
+
+int64_t access_maxage(const struct query *q, const struct config *c)
+{
+    int64_t maxage = q->maxage_s >= 0 ? q->maxage_s : c->maxage_s, left = q->expires_s - time(NULL);
+    if (q->expires_s < 0 || maxage <= left)
+        return maxage;
+    return left > 0 ? left : 0;
+}
+
+/* Other origins. */
+
+/* Whether the origin is listed, or * is. */
+static bool origin_allowed(const char *list, const char *origin)
+{
+    size_t n = strlen(origin);
+    for (const char *p = list + strspn(list, ", "); *p; p += strspn(p, ", ")) {
+        size_t word = strcspn(p, ", ");
+        if ((word == 1 && *p == '*') || (word == n && !strncasecmp(p, origin, n)))
+            return true;
+        p += word;
+    }
+    return false;
+}
+
+static bool origin_known(const struct request *rq, struct reply *a)
+{
+    const char *origin = request_param(rq, "HTTP_ORIGIN");
+    reply_vary(a, "Origin"); /* for all: a cache must not give the answer for one origin to another */
+    if (!*origin || !origin_allowed(rq->gw->cfg->cors_origins, origin))
+        return false;
+    reply_header(a, "Access-Control-Allow-Origin", "%s", origin);
+    return true;
+}
+
+void access_cors(const struct request *rq, struct reply *a)
+{
+    if (*rq->gw->cfg->cors_origins && origin_known(rq, a))
+        reply_header(a, "Access-Control-Expose-Headers",
+                     "Content-Disposition, ETag, Location, Retry-After, Server-Timing, X-Image-Height, "
+                     "X-Image-Warning, X-Image-Width, X-Max-Bytes, X-Request-Id, X-Source-Height, X-Source-Width");
+}
+
+bool access_preflight(const struct request *rq, struct reply *a)
+{
+    if (!*rq->gw->cfg->cors_origins || strcmp(rq->method, "OPTIONS"))
+        return false;
+    reply_body(a, 204, NULL, NULL, 0);
+    if (!origin_known(rq, a))
+        return true;
+    reply_header(a, "Access-Control-Allow-Methods", "GET, HEAD, POST, DELETE");
+    reply_header(a, "Access-Control-Allow-Headers",
+                 "Accept, Authorization, Content-Type, If-None-Match, Prefer, X-Request-Id");
+    reply_header(a, "Access-Control-Max-Age", "600");
+    return true;
 }

@@ -1,4 +1,5 @@
-/* Images under the names of their URLs, for web servers that answer from them (cache_layout = path). Called by cache.c.
+/* Images under the names of their URLs, for web servers that answer from them (cache_layout = path). Called by cache.c,
+ * cache_keep.c and the sweep.
  *
  * Directories are entered one by one and never through a link, so that no name leads out of cache_dir whatever was put
  * there. */

@@ -1,4 +1,4 @@
-/* Networks in CIDR notation (RFC 4632, RFC 4291 section 2.3), called by access_check.c and config.c.
+/* Networks in CIDR notation (RFC 4632, RFC 4291 section 2.3), called by access.c and config.c.
  *
  * Lists are short and asked for few requests, so they are read each time instead of being kept in a second form. All
  * addresses become 128 bits, IPv4 as ::ffff:a.b.c.d, so that one comparison serves both. */

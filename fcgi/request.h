@@ -83,7 +83,7 @@ size_t request_stream_read(struct request *rq, uint8_t *to, size_t n); /* at lea
 void request_stream_paused(struct request *rq, int64_t ms);
 bool request_stream_end(struct request *rq, struct reply *a);
 
-/* body.c, access.c: parts of request.c's work. */
+/* body.c, access_log.c: parts of request.c's work. */
 
 /* Where no handler read the body: reads STDIN to its end if that is here, or as good as here. Sets body_done. */
 void request_end_input(struct request *rq);

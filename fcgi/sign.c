@@ -1,4 +1,4 @@
-/* Signing and checking URLs, called by access_check.c (GET) and cmd_sign.c.
+/* Signing and checking URLs, called by access.c (GET) and cmd_sign.c.
  *
  * The canonical form exists because web servers and clients spell one URL in several ways (%7E for ~, pairs in another
  * order); it is decoded once and encoded again, so that all spellings of what pixpool would do alike are signed alike.

@@ -1,4 +1,4 @@
-/* Files of the store, written by api_renditions.c. Directories fan out over the id's first two characters, so that none
+/* Files of the store, written by api_store.c. Directories fan out over the id's first two characters, so that none
  * grows too large. */
 #include "store.h"
 
