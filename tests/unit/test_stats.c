@@ -34,7 +34,7 @@ START_TEST(a_full_family_loses_nothing)
 {
     double sum = 0;
     for (int i = 0; i < 3 * STATS_SERIES; i++) {
-        char word[16];
+        char word[24];
         snprintf(word, sizeof word, "reason%d", i);
         stats_add(STATS_REJECTED, 1, word, NULL);
     }
