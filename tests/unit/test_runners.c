@@ -24,11 +24,13 @@ struct party {
     struct guest guest;
     char name;
     atomic_int items; /* tests give more, without the runners' lock, under which they are taken */
+    atomic_int asked;
 };
 
 static void *take(struct guest *g)
 {
     struct party *p = (struct party *)g;
+    p->asked++;
     return p->items > 0 && p->items-- > 0 ? p : NULL; /* one taker at a time */
 }
 
@@ -116,25 +118,51 @@ START_TEST(work_that_comes_later_is_found)
 }
 END_TEST
 
+struct removal {
+    struct runners *runners;
+    struct guest *guest;
+    atomic_bool done;
+};
+
 static void *remove_guest(void *arg)
 {
-    void **both = arg;
-    runners_remove(both[0], both[1]);
+    struct removal *m = arg;
+    runners_remove(m->runners, m->guest);
+    m->done = true;
     return NULL;
+}
+
+/* Until rounds pass in which only the other is asked. The first of two may have asked gone before this looked. */
+static void wait_off_the_list(struct runners *r, struct party *gone, struct party *other)
+{
+    int of_gone;
+    do {
+        int of_other = other->asked;
+        of_gone = gone->asked;
+        while (other->asked < of_other + 2) {
+            runners_wake(r);
+            usleep(100);
+        }
+    } while (gone->asked != of_gone);
 }
 
 START_TEST(a_removed_guest_is_left_alone)
 {
-    struct runners *r = runners_create(1, STACK);
-    struct party a = { .name = 'a', .items = 5 }, b = { .name = 'b', .items = 1 };
+    struct runners *r = runners_create(2, STACK); /* one is held by the gate, the other asks */
+    struct party a = { .name = 'a', .items = 1 }, b = { .name = 'b' };
+    struct removal m = { r, &a.guest, false };
     pthread_t t;
     open_gate(0);
     runners_add(r, &a.guest, &ops);
     wait_served(1);
     runners_add(r, &b.guest, &ops);
-    ck_assert_int_eq(pthread_create(&t, NULL, remove_guest, (void *[]){ r, &a.guest }), 0);
-    usleep(20000); /* most likely it waits now for the item at work; if not, the test proves less */
+    ck_assert_int_eq(pthread_create(&t, NULL, remove_guest, &m), 0);
+    wait_off_the_list(r, &a, &b);
+    ck_assert_msg(!m.done, "the removal does not wait for the item at work");
+    a.items = 5;
+    b.items = 1;
     open_gate(-1);
+    runners_wake(r);
     pthread_join(t, NULL);
     wait_served(2);
     runners_remove(r, &b.guest);
