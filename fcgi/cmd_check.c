@@ -252,20 +252,24 @@ static void check_slots(const struct config *c)
     slots_free(&s);
 }
 
-/* Takes --nginx FILE and --fcgid out of the words, which keys may not be called. Returns how many are left. */
+/* Moves --nginx FILE and --fcgid behind the other words, because keys may not be called so; none is lost, for the words
+ * belong to main.c. Returns how many others there are. */
 static int take_words(int argc, char **argv, const char **file, bool *fcgid)
 {
     int n = 0;
 
     for (int i = 0; i < argc; i++)
-        if (strcmp(argv[i], "--nginx") == 0 && i + 1 < argc)
+        if (strcmp(argv[i], "--nginx") == 0 && i + 1 < argc) {
             *file = argv[++i];
-        else if (strncmp(argv[i], "--nginx=", 8) == 0)
+        } else if (strncmp(argv[i], "--nginx=", 8) == 0) {
             *file = argv[i] + 8;
-        else if (strcmp(argv[i], "--fcgid") == 0)
+        } else if (strcmp(argv[i], "--fcgid") == 0) {
             *fcgid = true;
-        else
-            argv[n++] = argv[i];
+        } else {
+            char *other = argv[i];
+            argv[i] = argv[n];
+            argv[n++] = other;
+        }
     return n;
 }
 
