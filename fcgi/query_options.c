@@ -111,9 +111,10 @@ static const struct query_word metadatas[] = {
 
 #ifdef PIXPOOL_TEST_OPS
 static const struct query_word test_ops[] = {
-    { "none", IC_TEST_NONE },     { "crash", IC_TEST_CRASH }, { "hang", IC_TEST_HANG },     { "oom", IC_TEST_OOM },
-    { "busy", IC_TEST_BUSY },     { "open", IC_TEST_OPEN },   { "socket", IC_TEST_SOCKET }, { "exec", IC_TEST_EXEC },
-    { "ptrace", IC_TEST_PTRACE }, { "fork", IC_TEST_FORK },   { "kill", IC_TEST_KILL },     { NULL, 0 }
+    { "none", IC_TEST_NONE }, { "crash", IC_TEST_CRASH }, { "hang", IC_TEST_HANG },     { "oom", IC_TEST_OOM },
+    { "busy", IC_TEST_BUSY }, { "nap", IC_TEST_NAP },     { "open", IC_TEST_OPEN },     { "socket", IC_TEST_SOCKET },
+    { "exec", IC_TEST_EXEC }, { "fork", IC_TEST_FORK },   { "ptrace", IC_TEST_PTRACE }, { "kill", IC_TEST_KILL },
+    { NULL, 0 }
 };
 #endif
 

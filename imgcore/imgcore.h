@@ -253,7 +253,8 @@ enum ic_test_op {
     IC_TEST_CRASH,
     IC_TEST_HANG,
     IC_TEST_OOM,
-    IC_TEST_BUSY, /* 50 ms, then as if nothing had been */
+    IC_TEST_BUSY, /* 50 ms of the processor, then as if nothing had been */
+    IC_TEST_NAP,  /* 50 ms by the clock, the same */
     /* What a sandbox must not let pass. */
     IC_TEST_OPEN,
     IC_TEST_SOCKET,

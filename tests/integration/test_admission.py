@@ -1,7 +1,6 @@
 """Who is let in: by predicted cost and time, once for the same work, and never for what the limits forbid."""
 
 import struct
-import threading
 import time
 import zlib
 from collections import Counter
@@ -20,11 +19,11 @@ PHOTO = "/img/photo.jpg"
 
 
 @contextmanager
-def held(p, workers=1):
-    """All workers at a job that does not end."""
+def held(p, workers=1, name="held"):
+    """All workers at a job that does not end, not the same for each name: one cache asks for the same only once."""
     with ExitStack() as stack:
         for i in range(workers):
-            stack.enter_context(Client(str(p.socket))).send(request(f"{PHOTO}?x-test=hang&v=held{i}"))
+            stack.enter_context(Client(str(p.socket))).send(request(f"{PHOTO}?x-test=hang&v={name}{i}"))
         assert wait_until(lambda: value(p, 'pixpool_workers{state="busy"}') == workers, 20)
         yield
 
@@ -86,27 +85,28 @@ def test_a_bad_image_is_told_to_all_who_share_it(start_pixpool):
 
 
 def test_the_refused_find_room_when_they_return(start_pixpool):
-    """One burst of three times the queue; those who wait as they are told are served at their first return."""
+    """One burst of three times the queue; those who wait as they are told are served at their first return. The jobs
+    mostly sleep, so that they go on taking what they took while the machine gets other work."""
     p = start_pixpool(test_build=True, workers=2, queue=24, deadline="60s")
+    job = "/img/grey.jpg?w=40&x-test=nap&v="
     burst = 3 * 26
 
     def visitor(i):
-        url = f"{p.url}{PHOTO}?w=40&x-test=busy&v={i}"
-        barrier.wait()
-        first = http("GET", url)
+        first = clients[i].read_response()
         if first.status == 503:
-            time.sleep(int(first.headers["Retry-After"]))
-            return http("GET", url).status
+            time.sleep(int(first.headers["retry-after"]))
+            return http("GET", f"{p.url}{job}{i}").status
         return f"first {first.status}"
 
     with ThreadPoolExecutor(2) as ex:  # what such a job costs here, with both workers at it, is learnt first
-        warm = ex.map(lambda i: http("GET", f"{p.url}{PHOTO}?w=40&x-test=busy&v=warm{i}").status, range(24))
-        assert set(warm) == {200}
-    barrier = threading.Barrier(burst)
-    with ThreadPoolExecutor(burst) as ex:
+        assert set(ex.map(lambda i: http("GET", f"{p.url}{job}warm{i}").status, range(24))) == {200}
+    with ExitStack() as stack, ThreadPoolExecutor(burst) as ex:
+        clients = [stack.enter_context(Client(p.socket, 60)) for _ in range(burst)]
+        for i, c in enumerate(clients):  # from one thread: faster than many would get their turns
+            c.send(request(f"{job}{i}"))
         got = Counter(ex.map(visitor, range(burst)))
-    assert got["first 200"] >= 26 and set(got) <= {"first 200", 200, 503}, got
-    assert got[200] >= 0.95 * (got[200] + got[503]), got
+    assert got["first 200"] >= 26 and got[200] + got[503] >= burst / 2, got
+    assert set(got) <= {"first 200", 200, 503} and got[200] >= 0.95 * (got[200] + got[503]), got
 
 
 def test_a_request_may_bring_a_shorter_deadline(start_pixpool):
