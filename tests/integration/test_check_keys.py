@@ -101,23 +101,24 @@ def test_check_counts_descriptors(sound):
     assert len(problems) == 1 and f"{few} descriptors are allowed" in problems[0]
 
 
-NOBODY = 65534
+# Runs nothing else: limits on processes count all of a user's, and other servers of this machine run as nobody.
+STRANGER = 20000 + os.getpid() % 20000
 
 
-def as_nobody(*limits):
+def as_stranger(*limits):
     """What to run in the child: gives root up, for whom permissions and limits on processes mean nothing."""
     def drop():
         for limit, value in limits:
             resource.setrlimit(limit, (value, value))
         if os.geteuid() == 0:
             os.setgroups([])
-            os.setgid(NOBODY)
-            os.setuid(NOBODY)
+            os.setgid(STRANGER)
+            os.setuid(STRANGER)
     return drop
 
 
 @pytest.fixture
-def nobodys(sound):
+def strangers(sound):
     """Keys, and the program, where a user without rights can use them: the checkout may lie in a private folder."""
     with tempfile.TemporaryDirectory(prefix="pixpool-") as dir:
         os.chmod(dir, 0o777)
@@ -126,19 +127,19 @@ def nobodys(sound):
         yield {**sound, "listen": f"unix:{dir}/p.sock", "image_root": images}, shutil.copy(BIN, dir)
 
 
-def test_check_as_another_user(nobodys):
-    keys, program = nobodys
-    assert check(keys, program=program, preexec_fn=as_nobody()) == []
+def test_check_as_another_user(strangers):
+    keys, program = strangers
+    assert check(keys, program=program, preexec_fn=as_stranger()) == []
     keys["image_root"].chmod(0)
-    problems = check(keys, program=program, preexec_fn=as_nobody())
+    problems = check(keys, program=program, preexec_fn=as_stranger())
     keys["image_root"].chmod(0o700)
-    who = os.geteuid() or NOBODY
+    who = os.geteuid() or STRANGER
     assert len(problems) == 1 and f"Permission denied for user {who}: chown or chmod" in problems[0]
 
 
-def test_check_counts_processes(nobodys):
-    keys, program = nobodys
-    problems = check(keys, program=program, preexec_fn=as_nobody((resource.RLIMIT_NPROC, 20)))
+def test_check_counts_processes(strangers):
+    keys, program = strangers
+    problems = check(keys, program=program, preexec_fn=as_stranger((resource.RLIMIT_NPROC, 20)))
     assert len(problems) == 1 and "20 processes and threads are allowed" in problems[0] and "ulimit -Hu" in problems[0]
 
 

@@ -14,7 +14,7 @@ from site_conf import run_site
     "method, uri, claim",
     [("GET", "/healthz", None), ("GET", "/healthz", 0), ("POST", "/nowhere", "auto"), ("POST", "/healthz", 100)],
 )
-def test_no_part_of_a_body_becomes_a_request(hasty, method, uri, claim):
+def test_no_part_of_a_body_becomes_a_request(patient, method, uri, claim):
     """The body of a request that nobody asked for holds whole FastCGI requests one behind the other, at every offset:
     wherever reading stops, in one of the cases a request begins there. It must never be served."""
     inner = request("/img/photo.jpg?w=11", keep=True)
@@ -22,7 +22,7 @@ def test_no_part_of_a_body_becomes_a_request(hasty, method, uri, claim):
     def attack(shift):
         size = 150_000 if shift % 8 == 0 else 20_000
         body = (b"\0" * shift + inner * (size // len(inner) + 1))[:size]
-        with Client(hasty.socket) as c:
+        with Client(patient.socket) as c:
             try:
                 c.send(request(uri, method, body, keep=True, length=claim))
             except ConnectionError:
@@ -36,7 +36,7 @@ def test_no_part_of_a_body_becomes_a_request(hasty, method, uri, claim):
     with ThreadPoolExecutor(8) as ex:
         for a in [ex.submit(attack, shift) for shift in range(len(inner))]:
             a.result()
-    assert "size=11x" not in hasty.log()
+    assert "size=11x" not in patient.log()
 
 
 def test_no_part_of_an_upload_becomes_a_request(hasty, photo):
