@@ -10,6 +10,7 @@
 
 #include "access.h"
 #include "jobs.h"
+#include "name.h"
 #include "route.h"
 
 static void no_such(struct reply *a, const char *what)
@@ -72,9 +73,8 @@ static void answer_result(struct request *rq, const char *id, const char *rest, 
     char *end;
     enum ic_format format;
     long item = strtol(rest, &end, 10);
-    size_t name = *end == '/' ? strspn(end + 1, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-") : 0;
     int dir = job_dir_open(jobs_spool(rq->gw->jobs), id);
-    bool sane = *rest >= '0' && *rest <= '9' && item <= JOB_ITEMS && name > 0 && name <= ORDER_NAME && !end[1 + name];
+    bool sane = *rest >= '0' && *rest <= '9' && item <= JOB_ITEMS && *end == '/' && name_valid(end + 1, ORDER_NAME);
     bool gone = dir >= 0 && job_dir_has(dir, "cancelled");
     int fd = dir >= 0 && sane && !gone ? open_result(dir, (int)item, end + 1, &format) : -1;
     if (fd >= 0) {

@@ -7,6 +7,7 @@
 #include <strings.h>
 
 #include "cache.h"
+#include "name.h"
 #include "query.h"
 #include "uri.h"
 
@@ -37,17 +38,15 @@ static bool all_known(const char *list, size_t n)
 /* "w=300&rect=1,2,3,4" as a segment of the path form. false: it is not as plain as that. */
 static bool from_query(const char *query, char *out, size_t size)
 {
-    static const char name[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-";
-    static const char value[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-.,";
     size_t n = strlen(query);
     if (n >= size)
         return false;
     for (size_t i = 0; i < n; i++) {
-        size_t k = strspn(query + i, name);
+        size_t k = strspn(query + i, NAME_CHARACTERS);
         if (k == 0 || query[i + k] != '=')
             return false;
         i += k + 1;
-        i += strspn(query + i, value);
+        i += strspn(query + i, NAME_CHARACTERS ".,");
         if (query[i] && (query[i] != '&' || !query[i + 1]))
             return false;
     }

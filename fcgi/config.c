@@ -13,12 +13,15 @@
 
 #include "cidr.h"
 #include "config_key.h"
+#include "name.h"
 #include "sign.h"
 
 #define NAME_SIZE   64 /* of a key as somebody wrote it; longer ones are cut and so unknown */
 #define THREADS_MIN 8  /* beyond workers + queue, or the 503 never fires */
 #define THREADS_ADD 80 /* the same for threads = auto: most of them wait for slow uploads */
 #define MEGA        (INT64_C(1) << 20)
+#define PRESET_MAX  64 /* characters of a preset's name in the file, */
+#define NAMED_MAX   48 /* and in a key: that of a rendition becomes an output's (ORDER_NAME) */
 
 extern char **environ;
 
@@ -48,16 +51,6 @@ static bool preset_add(struct config_preset **list, const char *name, const char
         end = &(*end)->next;
     *end = p;
     return true;
-}
-
-static bool preset_name_valid(const char *name)
-{
-    size_t n = strlen(name);
-
-    for (const char *p = name; *p; p++)
-        if (!isalnum((unsigned char)*p) && *p != '_' && *p != '-')
-            return false;
-    return n >= 1 && n <= 64;
 }
 
 const char *config_preset(const struct config *c, const char *name, size_t n)
@@ -94,8 +87,8 @@ static bool named_set(struct config *c, const char *key, const char *options, in
     struct config_preset *old = (struct config_preset *)preset_find(*list, name, strlen(name));
     char *copy = old && line == 0 ? strdup(options) : NULL;
 
-    if (!preset_name_valid(name) || strlen(name) > 48)
-        snprintf(why, why_n, "%s: a name has 1 to 48 letters, digits, _ or -", key);
+    if (!name_valid(name, NAMED_MAX))
+        snprintf(why, why_n, "%s: a name has 1 to %d letters, digits, _ or -", key, NAMED_MAX);
     else if (old && line > 0)
         snprintf(why, why_n, "%s is given twice, first in line %d", key, old->line);
     else if (old ? !copy : !preset_add(list, name, options, line))
@@ -206,7 +199,7 @@ static int file_key(struct file *f, const char *name, const char *value)
 
 static int file_preset(struct file *f, const char *name, const char *options)
 {
-    if (!preset_name_valid(name))
+    if (!name_valid(name, PRESET_MAX))
         return file_fail(f, "a preset's name has 1 to 64 letters, digits, _ or -");
     if (preset_find(f->c->presets, name, strlen(name)))
         return file_fail(f, "a preset of this name is given above");

@@ -4,13 +4,13 @@
  * They are read once, by the process that starts all others, with its rights: the gateway has the bytes of marks, and
  * workers those of fonts and of the profile, before their sandbox closes. A worker that is born later works with the
  * contents that ETags tell of, whatever became of the file. */
-#include <ctype.h>
 #include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "config_key.h"
 #include "file.h"
+#include "name.h"
 
 #define PROFILE_MAX ((size_t)4 << 20)
 
@@ -49,16 +49,6 @@ const struct config_file *config_file_find(const struct config_file *list, const
     return list;
 }
 
-static bool name_valid(const char *name)
-{
-    size_t n = strlen(name);
-
-    for (const char *p = name; *p; p++)
-        if (!isalnum((unsigned char)*p) && *p != '_' && *p != '-')
-            return false;
-    return n >= 1 && n < CONFIG_FILE_NAME;
-}
-
 /* At the end of the list: the first font is the default one. */
 static bool file_add(struct config_file **list, const char *name, const char *path, int line)
 {
@@ -94,7 +84,7 @@ bool config_file_set(struct config *c, const char *key, const char *path, int li
     const char *name = key + strlen(kinds[kind].prefix);
     struct config_file **list = list_of(c, kind), *old = (struct config_file *)config_file_find(*list, name);
 
-    if (!name_valid(name))
+    if (!name_valid(name, CONFIG_FILE_NAME - 1))
         snprintf(why, why_n, "the name of %s has 1 to %d letters, digits, _ or -", kinds[kind].noun,
                  CONFIG_FILE_NAME - 1);
     else if (old && line > 0)

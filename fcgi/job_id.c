@@ -8,14 +8,13 @@
 #include <unistd.h>
 
 #include "job_dir.h"
+#include "name.h"
 
 #define RANDOM 16
-#define SAFE   "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 
 bool job_id_valid(const char *id)
 {
-    size_t n = strspn(id, SAFE);
-    return n >= 1 && n < JOB_ID && id[n] == '\0';
+    return name_valid(id, JOB_ID - 1);
 }
 
 /* Made once, by whoever comes first; a link is there whole or not at all. */
@@ -66,7 +65,7 @@ static void node(const struct config *c, char *out, size_t n)
     gethostname(host, sizeof host - 1);
     snprintf(out, n, "%.64s", *c->node_name ? c->node_name : host);
     for (char *p = out; *p; p++)
-        if (!strchr(SAFE, *p))
+        if (!strchr(NAME_CHARACTERS, *p))
             *p = '_';
 }
 

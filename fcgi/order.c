@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "name.h"
 #include "query_option.h"
 
 void order_init(struct order *o)
@@ -50,18 +51,10 @@ static bool out_of_memory(struct query_error *e)
     return query_fail(outputs(e), "memory", "out of memory for the outputs");
 }
 
-/* Names. */
-
-static bool name_valid(const char *name)
-{
-    size_t n = strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-");
-    return n >= 1 && n <= ORDER_NAME && name[n] == '\0';
-}
-
 /* Appends an output to room that was made for it. */
 static struct order_output *append(struct order *o, const char *name, struct query_error *e)
 {
-    if (!name || !name_valid(name)) {
+    if (!name || !name_valid(name, ORDER_NAME)) {
         query_fail(outputs(e), "output_name", "each of outputs needs a name of 1 to 48 letters, digits, _ or -");
         return NULL;
     }
