@@ -36,7 +36,7 @@ struct cache_head {
     int32_t format, source_format;
     uint32_t width, height, source_width, source_height;
     uint32_t warnings, unused; /* keeps the next one in its place */
-    uint64_t length; /* of the image */
+    uint64_t length;           /* of the image */
     /* 0: the image follows; else a name follows, and the image is the file there if it is still this one, of this time:
      * inodes are used again. */
     uint64_t inode;
