@@ -134,20 +134,26 @@ const char *log_quote(const char *value, char *out, size_t n)
 void log_title_init(int argc, char **argv)
 {
     char *start = argc > 0 ? argv[0] : NULL, *end = start;
-    size_t n = 0;
+    size_t n = 0, bytes = 0;
 
     for (int i = 0; i < argc; i++)
         if (argv[i] == end)
             end += strlen(end) + 1;
-    for (; environ[n]; n++)
+    for (; environ[n]; n++) {
+        bytes += strlen(environ[n]) + 1;
         if (environ[n] == end)
             end += strlen(end) + 1;
-    char **copy = calloc(n + 1, sizeof *copy);
-    if (!copy || !start)
-        return;
-    for (size_t i = 0; i < n; i++)
-        if (!(copy[i] = strdup(environ[i])))
-            return; /* out of memory: the old environment stays, and no title is written over it */
+    }
+    /* One piece: of what unsetenv takes out of the list nothing is lost. */
+    char **copy = start ? malloc((n + 1) * sizeof *copy + bytes) : NULL;
+    if (!copy)
+        return; /* out of memory: the old environment stays, and no title is written over it */
+    char *text = (char *)(copy + n + 1);
+    for (size_t i = 0; i < n; i++) {
+        copy[i] = text;
+        text = stpcpy(text, environ[i]) + 1;
+    }
+    copy[n] = NULL;
     environ = title_environ = copy;
     title_area = start;
     title_size = (size_t)(end - start);
