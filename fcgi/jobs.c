@@ -179,9 +179,25 @@ static struct job_own *find_own(struct jobs *j, const char *id)
     return NULL;
 }
 
+/* Whoever cancels a job first marks it and then asks for the lease; who lets go of one first gives the lease back and
+ * then looks for the mark. So the later of the two removes the files. */
+static void clean_cancelled(const struct jobs *j, const char *id)
+{
+    int dir = job_dir_open(j->spool, id);
+    int lease = dir >= 0 && job_dir_has(dir, "cancelled") ? job_dir_lease(dir) : -1;
+    if (lease >= 0) {
+        job_dir_clean(dir, NULL, 0, true);
+        close(lease);
+    }
+    if (dir >= 0)
+        close(dir);
+}
+
 /* Out of the list and out of the runners; finished where it has ended. Lock not held. */
 static void let_go(struct jobs *j, struct job_own *o)
 {
+    char id[JOB_ID];
+    memcpy(id, o->id, sizeof id);
     pthread_mutex_lock(&j->lock);
     TAILQ_REMOVE(&j->own, o, at);
     j->active--;
@@ -190,6 +206,7 @@ static void let_go(struct jobs *j, struct job_own *o)
     if (job_own_ended(o))
         job_own_finish(o);
     job_own_free(o);
+    clean_cancelled(j, id);
 }
 
 /* Only the keeper takes jobs out of the list, so that what it finds there stays. */
@@ -211,8 +228,10 @@ static void let_go_of_ended(struct jobs *j, bool all)
 static void take_over(struct jobs *j, const char *id)
 {
     struct job_own *o = job_own_open(j, id);
-    if (!o)
+    if (!o) {
+        clean_cancelled(j, id);
         return;
+    }
     log_line(LOG_LV_INFO, "event=job_begin id=%s items=%d open=%d", o->id, o->d.items, o->open);
     pthread_mutex_lock(&j->lock);
     TAILQ_INSERT_TAIL(&j->own, o, at);
@@ -359,11 +378,7 @@ bool jobs_cancel(struct jobs *j, const char *id)
         if (o)
             job_own_hang_up(o);
         pthread_mutex_unlock(&j->lock);
-        int lease = o ? -1 : job_dir_lease(dir); /* somebody else who has it will see the mark */
-        if (lease >= 0) {
-            job_dir_clean(dir, NULL, 0, true);
-            close(lease);
-        }
+        clean_cancelled(j, id);
         jobs_look(j);
     }
     if (dir >= 0)

@@ -10,6 +10,7 @@ from PIL import Image
 from client import file, http, multipart
 from conftest import kill_session, wait_until
 from samples import encoded, scene
+from test_admission import held
 
 ASYNC = {"Prefer": "respond-async"}
 
@@ -159,6 +160,20 @@ def test_delete_of_a_finished_job_removes_its_results(server, spool):
     assert job["state"] == "cancelled" and "url" not in job["items"][0]
     assert http("GET", server.url + url).status == 404
     assert wait_until(lambda: not [f for f in files(spool) if "/out." in f], 10)
+
+
+def test_delete_of_a_job_that_is_just_being_finished_removes_its_results(start_pixpool, spool):
+    """In a directory full of other files, which takes time to look through, and so does the job's end."""
+    p = start_pixpool(test_build=True, spool_dir=spool, workers=1, deadline="60s")
+    with held(p):
+        where = location(post(p, file(jpeg(50))))
+        job = spool / "jobs" / where.split("/")[-1]
+        for i in range(5000):
+            (job / f"other{i}").touch()
+    while state(p, where)["state"] != "done":
+        pass
+    assert http("DELETE", p.url + where).status == 204
+    assert wait_until(lambda: not list(job.glob("out.*")), 10)
 
 
 # Crashes, restarts, bounds.
