@@ -1,6 +1,7 @@
 /* The table of formats, and the thin calls through a source's or sink's operations.
  *
- * Everybody outside of the codecs comes in here, so a new format is one file and one line below. */
+ * Everybody outside of the codecs comes in here, so a new format is one file, one line below, and a header in probe.c.
+ */
 #include "codec.h"
 
 #include "text.h"
@@ -18,14 +19,6 @@ const struct ic_codec *ic_codec_of(enum ic_format f)
         if (codecs[i]->format == f)
             return codecs[i];
     return f == IC_FORMAT_PIXELS ? &ic_codec_pixels : NULL;
-}
-
-const struct ic_codec *ic_codec_sniff(struct ic_bytes in)
-{
-    for (size_t i = 0; i < CODECS; i++)
-        if (codecs[i]->sniff(in.p, in.n))
-            return codecs[i];
-    return NULL;
 }
 
 const char *ic_format_name(enum ic_format f)

@@ -138,10 +138,9 @@ struct ic_codec {
     const char *name; /* "jpeg": used in URLs, logs, metrics */
     const char *mime; /* "image/jpeg" */
     enum ic_format format;
-    int default_quality;                       /* 0: has none */
-    bool alpha;                                /* can store it */
-    bool shrinks;                              /* decodes at 4/8, 2/8, 1/8 for less work */
-    bool (*sniff)(const uint8_t *p, size_t n); /* magic bytes only; any n */
+    int default_quality; /* 0: has none */
+    bool alpha;          /* can store it */
+    bool shrinks;        /* decodes at 4/8, 2/8, 1/8 for less work */
     /* The planes a sink takes for a width x height image of this layout: the same layout where the encoder takes it,
      * with chroma planes at the subsampled size (rounded up, spans exact) and in the range it stores; otherwise the
      * nearest it takes (JPEG: RGBA -> RGB; PNG, lossless WebP: YCBCR -> RGB packed). */
@@ -155,8 +154,7 @@ struct ic_codec {
 
 extern const struct ic_codec ic_codec_jpeg, ic_codec_png, ic_codec_webp, ic_codec_pixels;
 
-const struct ic_codec *ic_codec_of(enum ic_format f);      /* NULL for IC_FORMAT_ORIGIN */
-const struct ic_codec *ic_codec_sniff(struct ic_bytes in); /* NULL: none */
+const struct ic_codec *ic_codec_of(enum ic_format f); /* NULL for IC_FORMAT_ORIGIN */
 
 void ic_versions_init(void); /* what ic_versions tells; from ic_init */
 

@@ -304,11 +304,6 @@ static enum ic_code jpeg_open(struct ic_bytes in, const struct ic_source_opt *o,
     return rc;
 }
 
-static bool jpeg_sniff(const uint8_t *p, size_t n)
-{
-    return n >= 3 && p[0] == 0xff && p[1] == 0xd8 && p[2] == 0xff;
-}
-
 /* libjpeg-turbo 2.1 has no way to ask at run time. */
 #define STRING(x)  STRING_(x)
 #define STRING_(x) #x
@@ -325,7 +320,6 @@ const struct ic_codec ic_codec_jpeg = {
     .default_quality = 80,
     .alpha = false,
     .shrinks = true,
-    .sniff = jpeg_sniff,
     .sink_shape = jpeg_sink_shape,
     .open = jpeg_open,
     .create = jpeg_sink_create,

@@ -272,11 +272,6 @@ static enum ic_code png_open(struct ic_bytes in, const struct ic_source_opt *o, 
     return rc;
 }
 
-static bool png_sniff(const uint8_t *p, size_t n)
-{
-    return n >= 8 && memcmp(p, "\x89PNG\r\n\x1a\n", 8) == 0;
-}
-
 static void png_version(char *out, size_t n)
 {
     snprintf(out, n, "png/%s isal/%d.%d.%d deflate/%s", png_get_libpng_ver(NULL), ISAL_MAJOR_VERSION,
@@ -290,7 +285,6 @@ const struct ic_codec ic_codec_png = {
     .default_quality = 0,
     .alpha = true,
     .shrinks = false,
-    .sniff = png_sniff,
     .sink_shape = png_sink_shape,
     .open = png_open,
     .create = png_sink_create,

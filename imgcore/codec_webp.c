@@ -271,11 +271,6 @@ static enum ic_code webp_open(struct ic_bytes in, const struct ic_source_opt *o,
     return rc;
 }
 
-static bool webp_sniff(const uint8_t *p, size_t n)
-{
-    return n >= 12 && memcmp(p, "RIFF", 4) == 0 && memcmp(p + 8, "WEBP", 4) == 0;
-}
-
 static void webp_version(char *out, size_t n)
 {
     int v = WebPGetDecoderVersion();
@@ -289,7 +284,6 @@ const struct ic_codec ic_codec_webp = {
     .default_quality = 80,
     .alpha = true,
     .shrinks = false,
-    .sniff = webp_sniff,
     .sink_shape = webp_sink_shape,
     .open = webp_open,
     .create = webp_sink_create,

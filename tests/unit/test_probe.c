@@ -177,7 +177,6 @@ static const struct {
 START_TEST(strangers_are_named)
 {
     check_fails(strangers[_i].in, IC_E_FORMAT, strangers[_i].text);
-    ck_assert_ptr_null(ic_codec_sniff(strangers[_i].in));
 }
 END_TEST
 
@@ -276,15 +275,6 @@ START_TEST(codecs_are_found)
     static const char *const names[] = {
         [IC_FORMAT_JPEG] = "jpeg", [IC_FORMAT_PNG] = "png", [IC_FORMAT_WEBP] = "webp"
     };
-    struct blob corpus[8];
-    int n = make_corpus(corpus);
-    for (int i = 0; i < n; i++) {
-        enum ic_format f = probe_ok(blob_bytes(corpus[i])).format;
-        ck_assert_ptr_eq(ic_codec_sniff(blob_bytes(corpus[i])), ic_codec_of(f));
-        for (size_t k = 0; k < 3; k++)
-            ck_assert_ptr_null(ic_codec_sniff((struct ic_bytes){ corpus[i].p, k }));
-        free(corpus[i].p);
-    }
     for (int f = IC_FORMAT_JPEG; f < IC_FORMATS; f++) {
         char mime[32];
         snprintf(mime, sizeof mime, "image/%s", names[f]);
