@@ -129,9 +129,13 @@ static void on_output(void *ctx, const struct job_output *o, const uint8_t *data
 /* What a small picture of it would need must be allowed: the same limits, from the header. */
 static bool allowed(struct info *f, struct request *rq, struct reply *a)
 {
-    query_init(&f->query);
-    f->query.recipe.width = f->query.recipe.height = (struct ic_len){ 1, IC_UNIT_PX };
     return image_reply_plan(rq, &f->query, &f->im, a);
+}
+
+static bool look(struct request *rq, void *ctx, struct reply *a)
+{
+    const struct info *f = ctx;
+    return image_reply_foresee(rq, &f->query, (struct ic_bytes){ rq->body, rq->body_n }, a);
 }
 
 static void run(struct info *f, struct request *rq, struct pool_input in, struct reply *a)
@@ -280,11 +284,13 @@ static void post(struct info *f, struct request *rq, struct reply *a)
         reply_problem_option(a, "src", "option_clash", "src names a file for GET; POST takes the image in its body");
         return;
     }
-    if (!request_admit(rq, LANE_UPLOAD, (size_t)(bytes < max ? bytes : max), a) || !request_read_body(rq, a))
+    negotiate_type(request_param(rq, "CONTENT_TYPE"), type, sizeof type);
+    bool form = !strcmp(type, "multipart/form-data");
+    if (!request_admit(rq, LANE_UPLOAD, (size_t)(bytes < max ? bytes : max), a) ||
+        !request_read_body(rq, form ? NULL : look, f, a))
         return;
     struct ic_bytes file = { rq->body, rq->body_n };
-    negotiate_type(request_param(rq, "CONTENT_TYPE"), type, sizeof type);
-    if (!strcmp(type, "multipart/form-data") && !read_form(f, rq, &file, a))
+    if (form && !read_form(f, rq, &file, a))
         return;
     if (image_reply_probe_bytes(file, &f->im.info, &e) != IC_OK) {
         reply_error(a, &e, 0);
@@ -307,6 +313,8 @@ void api_info(struct request *rq, struct reply *a)
     }
     f->source.fd = -1;
     query_init(&f->guard);
+    query_init(&f->query);
+    f->query.recipe.width = f->query.recipe.height = (struct ic_len){ 1, IC_UNIT_PX };
     if (route_method(rq, "GET, HEAD, POST", a) && take_query(f, rq, a)) {
         bool sent = !strcmp(rq->method, "POST");
         if (sent && access_token(rq, a))

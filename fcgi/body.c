@@ -1,8 +1,9 @@
 /* Request bodies: read to their last byte before anything is answered, or never read and the connection given up.
  *
- * CONTENT_LENGTH may be absent, -1 or a lie, so limits count the bytes that come. The deadline for reading shuts only
- * the reading half of the socket: the 408 can still be sent. Buffers come back through a bounded free list, because
- * fresh pages cost more than the copy into them. */
+ * What comes first is looked at before the rest has its turn: what is refused for its header is refused then, and the
+ * work that waits is known. CONTENT_LENGTH may be absent, -1 or a lie, so limits count the bytes that come. The
+ * deadline for reading shuts only the reading half of the socket: the 408 can still be sent. Buffers come back through
+ * a bounded free list, because fresh pages cost more than the copy into them. */
 #include <malloc.h>
 #include <pthread.h>
 #include <stdlib.h>
@@ -14,6 +15,7 @@
 #include "stats.h"
 
 #define CHUNK        (256u << 10) /* read at a time, and the first buffer where the length is unknown */
+#define HEAD         65536        /* looked at before the rest is read: enough for nearly every header */
 #define RATE         1024         /* bytes a millisecond: a peer at least as fast never meets the timeout */
 #define STREAM_RATE  32           /* the same for bodies that are read piece by piece, which may be very large */
 #define END_INPUT_MS 200
@@ -21,6 +23,7 @@
 #define UNREAD_MAX   65536 /* a body that nobody asked for is read up to this size */
 
 #define WARM_BUFFERS 8
+#define WARM_LEAST   (HEAD + READ_AHEAD)
 #define WARM_BYTES   (64u << 20)
 
 static struct {
@@ -54,12 +57,12 @@ static uint8_t *warm_take(size_t n, size_t *cap)
 }
 
 /* Under its true size, whatever it served as: a large buffer that went by the sizes of its users would shrink in the
- * books, and be kept in place of a small one. */
+ * books, and be kept in place of a small one. Small ones are malloc's business. */
 static void warm_give(uint8_t *p)
 {
     size_t cap = malloc_usable_size(p);
     pthread_mutex_lock(&warm.lock);
-    for (int i = 0; i < WARM_BUFFERS && p != NULL && warm.bytes + cap <= WARM_BYTES; i++) {
+    for (int i = 0; i < WARM_BUFFERS && p != NULL && cap >= WARM_LEAST && warm.bytes + cap <= WARM_BYTES; i++) {
         if (warm.buffers[i].p != NULL)
             continue;
         warm.buffers[i].p = p;
@@ -107,19 +110,11 @@ static bool too_large(struct request *rq, struct reply *a)
     return false;
 }
 
-/* Doubles the buffer, up to the limit, within the memory budget. */
-static bool grow(struct request *rq, struct reply *a)
+/* Goes on in a buffer of so many bytes. */
+static bool move_to(struct request *rq, size_t n, struct reply *a)
 {
-    size_t max = (size_t)rq->gw->cfg->max_body, cap = 0;
-    if (rq->body_cap >= max)
-        return too_large(rq, a);
-    size_t want = rq->body_cap == 0 ? CHUNK : rq->body_cap * 2;
-    want = want < max ? want : max;
-    if (!pool_grow(&rq->ticket, want - rq->body_cap)) {
-        reply_busy(a, 1, "the memory for bodies is used up");
-        return false;
-    }
-    uint8_t *p = warm_take(want, &cap);
+    size_t cap = 0;
+    uint8_t *p = warm_take(n > 0 ? n : 1, &cap);
     if (p == NULL) {
         reply_busy(a, 1, "out of memory");
         return false;
@@ -129,30 +124,42 @@ static bool grow(struct request *rq, struct reply *a)
     if (rq->body != NULL)
         warm_give(rq->body);
     rq->body = p;
-    rq->body_cap = want; /* what the ticket covers, though the buffer may be larger */
+    rq->body_cap = n; /* what the ticket covers, though the buffer may be larger */
     return true;
+}
+
+/* Doubles the buffer, up to the limit, within the memory budget. */
+static bool grow(struct request *rq, struct reply *a)
+{
+    size_t max = (size_t)rq->gw->cfg->max_body;
+    if (rq->body_cap >= max)
+        return too_large(rq, a);
+    size_t want = rq->body_cap < CHUNK ? CHUNK : rq->body_cap * 2;
+    want = want < max ? want : max;
+    if (!pool_grow(&rq->ticket, want - rq->body_cap)) {
+        reply_busy(a, 1, "the memory for bodies is used up");
+        return false;
+    }
+    return move_to(rq, want, a);
 }
 
 static bool read_known(struct request *rq, int64_t until_ms, struct reply *a)
 {
     size_t n = (size_t)rq->content_length;
-    rq->body = warm_take(n > 0 ? n : 1, &rq->body_cap);
-    if (rq->body == NULL) {
-        reply_busy(a, 1, "out of memory");
+    if (!move_to(rq, n, a))
         return false;
-    }
-    read_some(rq, n, until_ms);
+    read_some(rq, n - rq->body_n, until_ms);
     return true;
 }
 
 static bool read_unknown(struct request *rq, int64_t until_ms, struct reply *a)
 {
-    do {
-        if (!grow(rq, a))
+    size_t max = (size_t)rq->gw->cfg->max_body, got = 1;
+    while (got > 0 && rq->body_n < max && FCGX_HasSeenEOF(rq->fx.in) == 0) {
+        if (rq->body_n == rq->body_cap && !grow(rq, a))
             return false;
-        read_some(rq, rq->body_cap - rq->body_n, until_ms);
-    } while (rq->body_n == rq->body_cap && FCGX_HasSeenEOF(rq->fx.in) == 0 &&
-             rq->body_n < (size_t)rq->gw->cfg->max_body);
+        got = read_some(rq, rq->body_cap - rq->body_n, until_ms);
+    }
     return true;
 }
 
@@ -181,13 +188,39 @@ static bool judge(struct request *rq, bool more, struct reply *a)
     return false;
 }
 
-static bool read_all(struct request *rq, struct reply *a)
+static int64_t until(const struct request *rq)
 {
-    int64_t until_ms = clock_ms() + rq->gw->cfg->body_timeout_ms;
-    bool read = rq->content_length >= 0 ? read_known(rq, until_ms, a) : read_unknown(rq, until_ms, a);
-    bool more = read && surplus(rq);
+    return clock_ms() + rq->gw->cfg->body_timeout_ms;
+}
+
+/* The two parts of the reading. */
+
+static bool read_head(struct request *rq, struct reply *a)
+{
+    int64_t most = rq->content_length >= 0 ? rq->content_length : rq->gw->cfg->max_body;
+    size_t n = most < HEAD ? (size_t)most : HEAD;
+    if (move_to(rq, n, a))
+        read_some(rq, n, until(rq));
+    return rq->body != NULL;
+}
+
+static bool read_rest(struct request *rq, struct reply *a)
+{
+    bool read = rq->content_length >= 0 ? read_known(rq, until(rq), a) : read_unknown(rq, until(rq), a);
+    return read && judge(rq, surplus(rq), a);
+}
+
+static bool read_part(struct request *rq, bool (*read)(struct request *rq, struct reply *a), struct reply *a)
+{
+    int64_t from_us = clock_us();
+    pool_read_begin(&rq->ticket);
+    bool ok = read(rq, a);
+    pool_read_end(&rq->ticket);
     dispatch_deadline(rq->gw->dispatch, rq->conn, 0);
-    return read && judge(rq, more, a);
+    int64_t took_us = clock_us() - from_us;
+    rq->log.read_ms += (double)took_us / 1000;
+    rq->deadline_ms += took_us / 1000;
+    return ok;
 }
 
 /* Whether the rest of STDIN lies in the socket, but for what libfcgi has read ahead: to read it costs no wait. */
@@ -200,20 +233,28 @@ static bool input_is_here(const struct request *rq)
            waiting + READ_AHEAD >= rq->content_length;
 }
 
-/* A small body that is here is read at once: it costs nobody anything, and may be one that is refused at sight. */
 static bool take_turn(struct request *rq, struct reply *a)
 {
     struct ic_error e = { 0 };
     int retry_after_s = 1;
-    if (rq->content_length >= 0 && input_is_here(rq))
-        return true;
     if (pool_take_turn(&rq->ticket, rq->conn->fd, rq->deadline_ms, &retry_after_s, &e) == IC_OK)
         return true;
     reply_error(a, &e, retry_after_s);
     return false;
 }
 
-bool request_read_body(struct request *rq, struct reply *a)
+/* All that comes before the whole of a body is read. A small one that is here needs none of it: it costs nobody
+ * anything, and what is wrong with it will be seen at once. Nor does one that has ended already. */
+static bool prepare(struct request *rq, request_look *look, void *ctx, struct reply *a)
+{
+    if (rq->content_length >= 0 && input_is_here(rq))
+        return true;
+    if (look && !(read_part(rq, read_head, a) && look(rq, ctx, a)))
+        return false;
+    return FCGX_HasSeenEOF(rq->fx.in) != 0 || take_turn(rq, a);
+}
+
+bool request_read_body(struct request *rq, request_look *look, void *ctx, struct reply *a)
 {
     if (rq->content_length > rq->gw->cfg->max_body)
         return too_large(rq, a);
@@ -222,18 +263,9 @@ bool request_read_body(struct request *rq, struct reply *a)
         reply_busy(a, 1, "too many uploads at once");
         return false;
     }
-    bool ok = take_turn(rq, a);
-    int64_t from_us = clock_us();
-    if (ok) {
-        pool_read_begin(&rq->ticket);
-        ok = read_all(rq, a);
-        pool_read_end(&rq->ticket);
-    }
+    bool ok = prepare(rq, look, ctx, a) && read_part(rq, read_rest, a);
     dispatch_share_give(rq->gw->dispatch, SHARE_BODIES);
-    int64_t took_us = clock_us() - from_us;
-    rq->log.read_ms += (double)took_us / 1000;
     rq->log.bytes_in = rq->body_n;
-    rq->deadline_ms += took_us / 1000;
     if (!ok)
         request_free_body(rq);
     return ok;

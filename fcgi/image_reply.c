@@ -116,6 +116,36 @@ bool image_reply_plan(struct request *rq, const struct query *q, struct image_re
     return true;
 }
 
+/* Of a header that is not here as a whole, or not all that counts is in it, the whole image will tell. */
+static enum ic_code plan_ahead(const struct request *rq, const struct query *q, struct ic_bytes head,
+                               struct image_reply *im, struct ic_error *e)
+{
+    struct ic_limits limits = config_limits(rq->gw->cfg);
+    enum ic_code rc = tells_at_end(head) ? IC_E_MORE : ic_probe(head, &im->info, e);
+    if (rc != IC_OK)
+        return rc;
+    im->recipe = q->recipe;
+    if (q->format_auto)
+        im->recipe.format = negotiate_format(request_param(rq, "HTTP_ACCEPT"), im->info.alpha);
+    return ic_plan(&im->recipe, &im->info, &limits, &im->plan, e);
+}
+
+bool image_reply_foresee(struct request *rq, const struct query *q, struct ic_bytes head, struct reply *a)
+{
+    struct image_reply im = { .marks = NULL };
+    struct ic_error e = { 0 };
+    int retry_after_s = 0;
+    enum ic_code rc = plan_ahead(rq, q, head, &im, &e);
+    bool refused = rc == IC_E_FORMAT || rc == IC_E_LIMIT || rc == IC_E_MEMORY;
+    if (rc == IC_OK) {
+        struct pool_forecast f = image_reply_forecast(&im);
+        refused = !pool_price(&rq->ticket, &f, rq->deadline_ms, &retry_after_s, &e);
+    }
+    if (refused)
+        reply_error(a, &e, retry_after_s);
+    return !refused;
+}
+
 bool image_reply_find_marks(struct image_reply *im, const struct request *rq, struct query *q, struct reply *a)
 {
     struct query_error e = { .option = "" };

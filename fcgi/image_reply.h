@@ -32,6 +32,10 @@ size_t image_reply_reserve(const struct ic_plan *p, size_t max_result);
  * from the header is refused here, before admission. false: a holds the error. */
 bool image_reply_plan(struct request *rq, const struct query *q, struct image_reply *im, struct reply *a);
 
+/* From the first bytes of an upload that q is asked of: what is refused for its header, whatever follows, is refused
+ * now (false: a holds the error), and the pool hears what its work will be. q: finished. */
+bool image_reply_foresee(struct request *rq, const struct query *q, struct ic_bytes head, struct reply *a);
+
 /* What the pool shall expect of it. */
 struct pool_forecast image_reply_forecast(const struct image_reply *im);
 /* Content-Disposition where dl or filename ask for it; name: what the source is called. After image_reply_plan. */

@@ -67,10 +67,15 @@ bool request_admit(struct request *rq, enum pool_lane lane, size_t bytes, struct
  * take all threads. false: a holds the 503. */
 bool request_hold(struct request *rq, size_t n, struct reply *a);
 
-/* Reads the whole body. false: a holds the error (413 too large, 400 short or empty, 408 too slow) and the connection
+/* Looks at the beginning of a body, rq->body, before there is time for the rest. false: a holds the answer, and nothing
+ * more of it is read. */
+typedef bool request_look(struct request *rq, void *ctx, struct reply *a);
+
+/* Reads the whole body, once it is its turn. look: NULL, or called once in between for a body that is not small, with
+ * ctx. false: a holds the error (413 too large, 400 short or empty, 408 too slow) and the connection
  * will not be kept. Needs a ticket whose bytes cover content_length; grows it where that is unknown.
  * The time it takes has a limit of its own, so the request's deadline moves by it. */
-bool request_read_body(struct request *rq, struct reply *a);
+bool request_read_body(struct request *rq, request_look *look, void *ctx, struct reply *a);
 
 /* Reads a body that is small and in the socket already, without a ticket and without waiting. false: it is not. */
 bool request_read_small(struct request *rq);

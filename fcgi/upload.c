@@ -116,9 +116,21 @@ static bool read_form(struct upload *u, const struct request *rq, struct reply *
     return false;
 }
 
+/* The options of a raw image are all here. What is wrong with them is told once it is whole, as for a form. */
+static bool look(struct request *rq, void *ctx, struct reply *a)
+{
+    const struct upload *u = ctx;
+    struct query q;
+    struct query_error e = { .option = "" };
+    query_init(&q);
+    query_fill(&q, &u->order.base);
+    return !query_finish(&q, rq->gw->cfg, &e) ||
+           image_reply_foresee(rq, &q, (struct ic_bytes){ rq->body, rq->body_n }, a);
+}
+
 bool upload_read(struct upload *u, struct request *rq, struct reply *a)
 {
-    return admit(rq, a) && request_read_body(rq, a) && upload_parse(u, rq, a);
+    return admit(rq, a) && request_read_body(rq, u->form ? NULL : look, u, a) && upload_parse(u, rq, a);
 }
 
 bool upload_parse(struct upload *u, struct request *rq, struct reply *a)

@@ -1,16 +1,19 @@
 """Uploads beside each other: slow ones keep nobody out, and those that wait are not in memory."""
 
+import io
 import re
 import select
-import zlib
+import struct
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 
 import pytest
+from PIL import Image
 
 from client import http, raw_socket
 from conftest import wait_until
 from fcgi_client import STDIN, Client, header, parameters, record, request
+from pngs import chunk
 
 PROCESS = "/api/images/process?w=10"
 
@@ -19,7 +22,7 @@ def upload(p, body, query="", **headers):
     return http("POST", f"{p.url}{PROCESS}{query}", body, {"Content-Type": "image/png"} | headers)
 
 
-def status(p):
+def queue(p):
     return http("GET", f"{p.url}/status.json").json()["queue"]
 
 
@@ -45,9 +48,7 @@ def resident(pid, field="VmRSS"):
 def large_png(p, size):
     """A PNG of so many bytes: most of them are a chunk that nobody reads."""
     png = (p.root / "plain.png").read_bytes()
-    data = bytes(size)
-    chunk = b"juNk" + data
-    return png[:-12] + len(data).to_bytes(4, "big") + chunk + zlib.crc32(chunk).to_bytes(4, "big") + png[-12:]
+    return png[:-12] + chunk(b"juNk", bytes(size)) + png[-12:]
 
 
 def begin_slowly(stack, p, png, others):
@@ -56,13 +57,13 @@ def begin_slowly(stack, p, png, others):
 
     def let_in():
         c = begin(stack, p, len(png), png[:20])
-        while status(p)["admitted"] + status(p)["slow_uploads"] <= others:
+        while queue(p)["admitted"] + queue(p)["slow_uploads"] <= others:
             if select.select([c.socket], [], [], 0.01)[0]:
                 return None
         return c
 
     found = []
-    assert wait_until(lambda: found.append(let_in()) or found[-1], 10), status(p)
+    assert wait_until(lambda: found.append(let_in()) or found[-1], 10), queue(p)
     return found[-1]
 
 
@@ -76,9 +77,9 @@ def test_slow_uploads_keep_no_others_out(start_pixpool):
             slow.append(begin_slowly(stack, p, png, len(slow)))
         assert wait_until(lambda: upload(p, png).status == 200, 10), "the last ones are slow as well by now"
         assert [upload(p, png).status for _ in range(30)] == [200] * 30
-        assert status(p)["slow_uploads"] >= 33
+        assert queue(p)["slow_uploads"] >= 33
         assert [end(c, png[20:]).status for c in slow] == [200] * 40
-    assert wait_until(lambda: (status(p)["admitted"], status(p)["slow_uploads"]) == (0, 0), 10)
+    assert wait_until(lambda: (queue(p)["admitted"], queue(p)["slow_uploads"]) == (0, 0), 10)
 
 
 def test_nginx_passes_slow_uploads_on(start_pixpool):
@@ -93,7 +94,7 @@ def test_nginx_passes_slow_uploads_on(start_pixpool):
                       "Connection: close\r\n\r\n".encode() + png[:20])
             slow.append(c)
             assert wait_until(lambda: upload(p, png).status == 200, 10), "there is a place again"
-        assert wait_until(lambda: status(p)["slow_uploads"] >= 5, 10), status(p)
+        assert wait_until(lambda: queue(p)["slow_uploads"] >= 5, 10), queue(p)
         for c in slow:
             c.sendall(png[20:])
             assert c.makefile("rb").readline().split()[1] == b"200"
@@ -105,7 +106,7 @@ def stuck(start_pixpool):
     p = start_pixpool(test_build=True, workers=1, queue=40, memory_limit="1G", deadline="60s")
     with Client(str(p.socket)) as c:
         c.send(request("/img/photo.jpg?x-test=hang"))
-        assert wait_until(lambda: status(p)["running_ms"] is not None and status(p)["admitted"] == 1, 10)
+        assert wait_until(lambda: queue(p)["running_ms"] is not None and queue(p)["admitted"] == 1, 10)
         p.release = c.close
         yield p
 
@@ -116,7 +117,7 @@ def test_uploads_that_wait_are_not_in_memory(stuck):
     before = resident(stuck.gateway())
     with ThreadPoolExecutor(30) as pool:
         answers = [pool.submit(upload, stuck, png) for _ in range(30)]
-        assert wait_until(lambda: status(stuck)["waiting"] == 30, 20), status(stuck)
+        assert wait_until(lambda: queue(stuck)["waiting"] == 30, 20), queue(stuck)
         stuck.release()
         assert [a.result().status for a in answers] == [200] * 30
     most = resident(stuck.gateway(), "VmHWM")
@@ -127,10 +128,10 @@ def test_who_leaves_before_its_turn_is_gone(stuck):
     png = large_png(stuck, 200_000)
     with ExitStack() as stack:
         waiting = [begin(stack, stuck, len(png), png[:60000]) for _ in range(20)]
-        assert wait_until(lambda: status(stuck)["admitted"] == 21, 10)
+        assert wait_until(lambda: queue(stuck)["admitted"] == 21, 10)
         for c in waiting:
             c.close()
-        assert wait_until(lambda: status(stuck)["admitted"] == 1 and status(stuck)["waiting"] == 0, 10), status(stuck)
+        assert wait_until(lambda: queue(stuck)["admitted"] == 1 and queue(stuck)["waiting"] == 0, 10), queue(stuck)
     stuck.release()
     assert upload(stuck, png).status == 200
 
@@ -150,7 +151,52 @@ def test_what_is_refused_at_sight_does_not_wait_for_a_turn(stuck):
     png = large_png(stuck, 200_000)
     with ExitStack() as stack, ThreadPoolExecutor(5) as pool:
         others = [pool.submit(upload, stuck, png) for _ in range(5)]
-        assert wait_until(lambda: status(stuck)["waiting"] == 5, 10)
+        assert wait_until(lambda: queue(stuck)["waiting"] == 5, 10)
         assert upload(stuck, b"no image").status == 415
         stuck.release()
         assert [o.result().status for o in others] == [200] * 5
+
+
+def cost(p):
+    lanes = http("GET", f"{p.url}/status.json").json()["lanes"]
+    return next(lane["cost_ms"] for lane in lanes if lane["name"] == "upload")
+
+
+def test_the_cost_of_uploads_that_wait_is_known(stuck):
+    """Though nearly all of them is with their clients still: four of 6 megapixels, and four like them of a few pixels."""
+    large = io.BytesIO()
+    Image.effect_noise((600, 400), 60).resize((3000, 2000)).convert("RGB").save(large, "PNG", compress_level=1)
+    with ThreadPoolExecutor(20) as pool:
+        fill = [pool.submit(upload, stuck, large_png(stuck, 200_000)) for _ in range(3)]
+        assert wait_until(lambda: queue(stuck)["waiting"] == 3, 10), "they have all turns"
+        before = cost(stuck)
+        few = [pool.submit(upload, stuck, large_png(stuck, 200_000)) for _ in range(4)]
+        assert wait_until(lambda: queue(stuck)["waiting"] == 7, 10)
+        between = cost(stuck)
+        many = [pool.submit(upload, stuck, large.getvalue()) for _ in range(4)]
+        assert wait_until(lambda: queue(stuck)["waiting"] == 11, 20)
+        assert cost(stuck) - between > 20 * (between - before)
+        stuck.release()
+        assert [a.result().status for a in fill + few + many] == [200] * 11
+
+
+def png_header(width, height):
+    ihdr = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", ihdr) + struct.pack(">I", 5_000_000) + b"IDAT"
+
+
+@pytest.mark.parametrize("first, status", [(png_header(64000, 64000), 422), (b"Dear Sir or Madam, ", 415)],
+                         ids=["promises too many pixels", "is no image"])
+@pytest.mark.parametrize("door", [PROCESS, "/api/images/renditions?w=10", "/api/images/info"])
+def test_what_the_beginning_forbids_is_told_before_the_rest(stuck, door, first, status):
+    """Of 5 MB, with the worker and all turns taken, and nothing sent but the first 100 KB."""
+    with ExitStack() as stack, ThreadPoolExecutor(3) as pool:
+        others = [pool.submit(upload, stuck, large_png(stuck, 200_000)) for _ in range(3)]
+        assert wait_until(lambda: queue(stuck)["waiting"] == 3, 10)
+        c = stack.enter_context(Client(str(stuck.socket), timeout=30))
+        c.send(header(parameters(door, "POST", 5_000_000, CONTENT_TYPE="application/octet-stream")))
+        for piece in (first + bytes(50_000), bytes(50_000)):
+            c.send(record(STDIN, piece))
+        assert c.read_response().status == status
+        stuck.release()
+        assert [o.result().status for o in others] == [200] * 3

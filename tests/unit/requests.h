@@ -41,7 +41,7 @@ static struct {
     char id[65], method[16], uri[128], query[64], host[32];
     bool head;
     int64_t length, start_ms, deadline_ms, patience_ms;
-    size_t body_n, room; /* room: of the buffer */
+    size_t looked_n, body_n, room; /* room: of the buffer */
     uint32_t sum;
 } seen;
 
@@ -67,12 +67,23 @@ static inline void note(const struct request *rq)
     seen.deadline_ms = rq->deadline_ms;
 }
 
+/* Refuses what begins with a 'n'. */
+static inline bool look(struct request *rq, void *ctx, struct reply *a)
+{
+    seen.looked_n = rq->body_n;
+    (void)ctx;
+    if (rq->body_n == 0 || rq->body[0] != 'n')
+        return true;
+    reply_problem(a, 422, "no", "it begins with n");
+    return false;
+}
+
 void route_request(struct request *rq, struct reply *a)
 {
     note(rq);
     if (strcmp(rq->uri, "/body") == 0) {
         size_t bytes = rq->content_length > 0 ? (size_t)rq->content_length : 0;
-        if (!request_admit(rq, LANE_UPLOAD, bytes, a) || !request_read_body(rq, a))
+        if (!request_admit(rq, LANE_UPLOAD, bytes, a) || !request_read_body(rq, look, NULL, a))
             return;
         seen.body_n = rq->body_n;
         seen.patience_ms = rq->ticket.slow_ms - rq->ticket.begun_ms;

@@ -87,6 +87,41 @@ static void serve_body(const char *length, size_t n)
     ck_assert_int_eq(got.status, 200);
 }
 
+/* From 64 KB on, so that what is decided by the header is decided before the rest has come. */
+START_TEST(the_beginning_is_looked_at_first)
+{
+    static const char *const lengths[] = { "100000", NULL };
+    serve_body(lengths[_i], 100000);
+    ck_assert_uint_eq(seen.looked_n, 65536);
+    ck_assert_uint_eq(seen.body_n, 100000);
+}
+END_TEST
+
+START_TEST(a_small_body_is_not_looked_at_twice)
+{
+    serve_body("60000", 60000);
+    ck_assert_uint_eq(seen.looked_n, 0);
+    serve_body(NULL, 60000); /* it might have been a large one */
+    ck_assert_uint_eq(seen.looked_n, 60000);
+}
+END_TEST
+
+START_TEST(what_is_refused_at_the_beginning_is_not_read)
+{
+    uint8_t first[40000] = "no";
+    put_header("POST", "/body", "CONTENT_LENGTH", "100000", NULL);
+    put(5, first, sizeof first);
+    put(5, first, sizeof first);
+    ck_assert_int_eq(send(peer, out.p, out.n, 0), (ssize_t)out.n); /* the rest never comes */
+    ck_assert_int_eq(request_serve(&gw, &conn), REQUEST_LINGER);
+    read_answer();
+    ck_assert_int_eq(got.status, 422);
+    ck_assert_uint_eq(seen.body_n, 0);
+    ck_assert_int_eq(pool_state(gw.pool).admitted, 0);
+    ck_assert_uint_eq(pool_state(gw.pool).bytes, 0);
+}
+END_TEST
+
 /* A large buffer that has served a small body of unknown length is a large buffer still, and not kept for small ones.
  */
 START_TEST(large_buffers_stay_large_ones)
@@ -329,6 +364,9 @@ static Suite *suite(void)
     tcase_add_loop_test(t, a_body_that_breaks_off, 0, 2);
     tcase_add_test(t, tickets_come_back);
     tcase_add_test(t, large_buffers_stay_large_ones);
+    tcase_add_loop_test(t, the_beginning_is_looked_at_first, 0, 2);
+    tcase_add_test(t, a_small_body_is_not_looked_at_twice);
+    tcase_add_test(t, what_is_refused_at_the_beginning_is_not_read);
     tcase_add_loop_test(t, a_slow_body_leaves_its_place_to_others, 0, 2);
     tcase_add_loop_test(t, patience_grows_with_what_has_come, 0, 2);
     tcase_add_test(t, a_slow_body_that_breaks_off_gives_all_back);
