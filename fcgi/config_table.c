@@ -53,7 +53,9 @@ const struct config_key config_keys[] = {
     { "worker_jobs", CONFIG_COUNT, OFF(worker_jobs), .def = "10K", .min = 0, .max = INT64_C(1000000000),
       .help = "A worker is replaced after so many jobs. 1: one process per image. 0: never." },
     { "worker_nice", CONFIG_INT, OFF(worker_nice), .def = "10", .min = 0, .max = 19,
-      .help = "Priority of the workers, below that of everything that answers requests. 19 starves them on a busy machine." },
+      .help = "Priority of the workers, below that of everything that answers requests. In a cpu cgroup (a container, a "
+              "service with a CPUWeight) it counts inside of that alone; elsewhere each worker is a session of its own with "
+              "this nice (autogroups). 19 starves them on a busy machine." },
     { "sandbox", CONFIG_ENUM, OFF(sandbox), .def = "strict", .words = "off limits strict",
       .help = "What workers give up before their first image. strict: files, sockets, other processes and every system "
               "call that codecs do not need; a worker that makes one ends, and the log names it. limits: memory, "

@@ -26,6 +26,7 @@
 #include "ledger.h"
 #include "libc.h"
 #include "log.h"
+#include "priority.h"
 #include "stats.h"
 
 #define GENERATION_YOUNG_MS     1000 /* dying younger, without having done anything, is a sign of a crash loop */
@@ -64,12 +65,12 @@ struct generation *generation_create_at(struct spawner *s, int slot, const struc
     g->own = own;
     g->place = slot;
     g->to_gateway = -1;
-    g->kill_ms = INT64_MAX;
+    g->kill_ms = g->settle_ms = INT64_MAX;
     g->n = c->shared ? 1 : (int)c->workers;
     g->slot = -1;
-    g->gateway = (struct life){ .who = "gateway", .tally = -1 };
+    g->gateway = (struct life){ .who = "gateway", .tally = -1, .autogroup = -1 };
     for (int k = 0; k < g->n; k++) {
-        g->workers[k].tally = -1;
+        g->workers[k].tally = g->workers[k].autogroup = -1;
         snprintf(g->workers[k].who, sizeof g->workers[k].who, "worker %d", k + 1); /* as ps shows it */
     }
     s->all[slot] = g;
@@ -143,9 +144,12 @@ _Noreturn static void be_gateway(const struct spawner *s, const struct generatio
 
 /* Its descriptors go to 3, 4 and 5, so that closing the rest is one call. The fourth, which may be -1, to 6, where it
  * is only held. */
-_Noreturn static void be_worker(const struct generation *g, pid_t parent, int number, const int fds[4])
+_Noreturn static void be_worker(const struct spawner *s, const struct generation *g, pid_t parent, int number,
+                                const int fds[4])
 {
     be_child(parent, true);
+    if (!s->run) /* priority.c says why; what a command starts stays with the user's shell */
+        setsid();
     stats_leave();
     ledger_sit(g->place);
     int high[4], n = fds[3] >= 0 ? 4 : 3;
@@ -227,23 +231,83 @@ static void bear_gateway(struct spawner *s, struct generation *g)
         close(pair[0]);
 }
 
-/* Forks worker k on its end of the socket, and tells the gateway. Where that fails the worker finds its socket closed,
- * ends, and its death is counted as futile. NULL, or what failed. */
-static const char *fork_worker(struct generation *g, int k, const int pair[2], int memfd)
+static void see_to_priority(struct generation *g, struct life *l)
+{
+    int64_t soon = l->born_ms + PRIORITY_RETRY_MS;
+    l->autogroup = priority_open(l->pid, (int)g->c->worker_nice);
+    if (l->autogroup >= 0 && soon < g->settle_ms)
+        g->settle_ms = soon;
+}
+
+static void leave_priority(struct life *l)
+{
+    if (l->autogroup >= 0)
+        close(l->autogroup);
+    l->autogroup = -1;
+}
+
+void generation_settle(struct generation *g)
+{
+    int64_t now = clock_ms();
+    if (now < g->settle_ms)
+        return;
+    g->settle_ms = INT64_MAX;
+    for (int k = 0; k < g->n; k++) {
+        struct life *l = &g->workers[k];
+        if (l->autogroup >= 0 && priority_settle(l->autogroup, l->pid, (int)g->c->worker_nice))
+            leave_priority(l);
+        else if (l->autogroup >= 0)
+            g->settle_ms = now + PRIORITY_RETRY_MS;
+    }
+}
+
+/* A worker goes on when the spawner has opened what it is about to hide. Until then nobody else knows of it, so that
+ * nobody waits the longer. */
+static void await_spawner(const int gate[2])
+{
+    char none;
+    close(gate[1]);
+    while (read(gate[0], &none, 1) < 0 && errno == EINTR) /* it closes its end, or has ended */
+        ;
+}
+
+/* NULL, or what failed. */
+static const char *fork_worker(const struct spawner *s, struct generation *g, int k, int socket, int memfd)
 {
     struct life *l = &g->workers[k];
+    int gate[2];
+    if (pipe2(gate, O_CLOEXEC) < 0)
+        return "pipe";
     fflush(NULL);
     pid_t parent = getpid(), pid = fork();
-    if (pid == 0)
-        be_worker(g, parent, k + 1, (const int[4]){ pair[1], memfd, l->tally, g->slot });
-    if (pid < 0)
-        return "fork";
-    l->pid = pid;
-    l->born_ms = clock_ms();
-    int pidfd = pidfd_open(pid, 0);
+    if (pid == 0) {
+        await_spawner(gate);
+        be_worker(s, g, parent, k + 1, (const int[4]){ socket, memfd, l->tally, g->slot });
+    }
+    int saved = errno;
+    close(gate[0]);
+    if (pid > 0) {
+        l->pid = pid;
+        l->born_ms = clock_ms();
+        if (!s->run)
+            see_to_priority(g, l);
+    }
+    close(gate[1]);
+    errno = saved;
+    return pid < 0 ? "fork" : NULL;
+}
+
+/* Forks worker k on its end of the socket, and tells the gateway. Where that fails the worker finds its socket closed,
+ * ends, and its death is counted as futile. NULL, or what failed. */
+static const char *send_worker(const struct spawner *s, struct generation *g, int k, const int pair[2], int memfd)
+{
+    const char *failed = fork_worker(s, g, k, pair[1], memfd);
+    if (failed)
+        return failed;
+    int pidfd = pidfd_open(g->workers[k].pid, 0);
     if (pidfd < 0)
         return "pidfd";
-    struct ipc_born b = { .index = k + 1, .pid = pid };
+    struct ipc_born b = { .index = k + 1, .pid = g->workers[k].pid };
     bool told = ipc_send_born(g->to_gateway, &b, pair[0], pidfd, memfd);
     close(pidfd);
     if (told)
@@ -251,7 +315,7 @@ static const char *fork_worker(struct generation *g, int k, const int pair[2], i
     return told ? NULL : "telling the gateway";
 }
 
-static void bear_worker(struct generation *g, int k)
+static void bear_worker(const struct spawner *s, struct generation *g, int k)
 {
     struct life *l = &g->workers[k];
     const char *failed = NULL;
@@ -262,7 +326,7 @@ static void bear_worker(struct generation *g, int k)
     } else if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0) {
         failed = "socketpair";
     } else {
-        failed = fork_worker(g, k, pair, memfd);
+        failed = send_worker(s, g, k, pair, memfd);
         int saved = errno;
         close(pair[0]); /* the gateway has it now, and nobody else: its end is the worker's end */
         close(pair[1]);
@@ -313,7 +377,7 @@ void generation_births(struct spawner *s, struct generation *g)
     for (int k = 0, left = workers_wanted(s, g); k < g->n && left > 0; k++) {
         if (g->workers[k].pid || now < g->workers[k].due_ms)
             continue;
-        bear_worker(g, k);
+        bear_worker(s, g, k);
         left--;
     }
 }
@@ -399,6 +463,7 @@ static void bury(struct spawner *s, struct generation *g, struct life *l, int st
     if (l->tally >= 0)
         close(l->tally);
     l->tally = -1;
+    leave_priority(l);
     l->pid = 0;
     /* A worker that had been given jobs died of one, or of age: the next one is needed now, however many such jobs
      * come. The brake is for those that die by themselves. One that left its draining gateway did as it was told. */

@@ -25,6 +25,7 @@
 #include <unistd.h>
 
 #include "log.h"
+#include "priority.h"
 #include "process.h"
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
@@ -145,7 +146,7 @@ bool sandbox_enter(const struct config *c, struct sandbox_state *active)
 {
     int abi = 0;
     *active = (struct sandbox_state){ 0 };
-    setpriority(PRIO_PROCESS, 0, (int)c->worker_nice); /* a key of its own: health must answer while workers are busy */
+    priority_lower((int)c->worker_nice); /* a key of its own: health must answer while workers are busy */
     if (c->sandbox == SANDBOX_OFF)
         return true;
     bool strict = c->sandbox == SANDBOX_STRICT && !SANDBOX_SANITIZER;

@@ -5,7 +5,8 @@
  *                     \-- SIGHUP ----> a next generation from the file as it is now; once it serves, the old one drains
  *                     \-- SIGUSR2 ---> the same with the binary as it is now (upgrade.c)
  *                     \-- SIGTERM ---> the gateway drains and ends, workers see the end of their sockets
- *                     \-- timeout ---> births that a brake put off, and the kill of those that do not end
+ *                     \-- timeout ---> births that a brake put off, priorities that the kernel did not take at once,
+ *                                      and the kill of those that do not end
  *
  * It has one thread for ever, because forking a threaded process gives a child that may not even allocate; the gateway,
  * which has threads, therefore never forks and is told of births over a socket. Spawner and gateway are separate for
@@ -201,6 +202,13 @@ static void spawner_signals(struct spawner *s)
         spawner_signal(s, (int)i.ssi_signo);
 }
 
+static void spawner_settle(const struct spawner *s)
+{
+    for (int i = 0; i < SPAWNER_GENERATIONS; i++)
+        if (s->all[i])
+            generation_settle(s->all[i]);
+}
+
 static bool spawner_deserted(const struct spawner *s)
 {
     for (int i = 0; i < SPAWNER_GENERATIONS; i++)
@@ -226,7 +234,7 @@ static void spawner_kill_overdue(struct spawner *s)
     }
 }
 
-/* For poll: until the next birth that was put off, or the next kill; -1: nothing is planned. */
+/* For poll: until the next of what is put off; -1: nothing is. */
 static int spawner_timeout(const struct spawner *s)
 {
     int64_t next = s->stopping ? s->kill_ms : s->trial ? s->trial_ms : INT64_MAX;
@@ -237,6 +245,7 @@ static int spawner_timeout(const struct spawner *s)
         int64_t due = generation_due_ms(s, s->all[i]), kill = s->all[i]->kill_ms;
         next = due < next ? due : next;
         next = kill < next ? kill : next;
+        next = s->all[i]->settle_ms < next ? s->all[i]->settle_ms : next;
     }
     int64_t wait = next - clock_ms();
     return next == INT64_MAX ? -1 : wait <= 0 ? 0 : wait > 60000 ? 60000 : (int)wait;
@@ -267,6 +276,7 @@ static void spawner_loop(struct spawner *s)
         spawner_signals(s);
         spawner_reap(s);
         spawner_kill_overdue(s);
+        spawner_settle(s);
         upgrade_expire(s);
         spawner_forget(s);
         spawner_reload_if_due(s);

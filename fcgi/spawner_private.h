@@ -14,8 +14,9 @@
 /* One place for a process: a gateway's, or that of worker k. Nothing in it is handed to anybody else. */
 struct life {
     char who[24];
-    pid_t pid; /* 0: to be born at due_ms */
-    int tally; /* eventfd that counts the jobs it received; -1: there is none */
+    pid_t pid;     /* 0: to be born at due_ms */
+    int tally;     /* eventfd that counts the jobs it received; -1: there is none */
+    int autogroup; /* owned: for priority_settle, while there is something to do; -1: there is not */
     int64_t born_ms, due_ms;
     int futile; /* deaths in a row of processes that were young and had done nothing */
 };
@@ -30,11 +31,12 @@ struct generation {
     int slot;             /* owned: what the worker shall hold that the gateway wants; -1: it wants none (slots.h) */
     struct life *workers; /* owned */
     int n;
-    bool adopted;    /* born by the spawner that this one replaced: gets no more workers */
-    bool ready;      /* its gateway serves, and said so */
-    bool retired;    /* drains: its gateway is not born again */
-    bool failed;     /* was to serve and could not */
-    int64_t kill_ms; /* while retired, or not ready yet: when it is killed; INT64_MAX: not */
+    bool adopted;      /* born by the spawner that this one replaced: gets no more workers */
+    bool ready;        /* its gateway serves, and said so */
+    bool retired;      /* drains: its gateway is not born again */
+    bool failed;       /* was to serve and could not */
+    int64_t kill_ms;   /* while retired, or not ready yet: when it is killed; INT64_MAX: not */
+    int64_t settle_ms; /* when priorities that workers could not take are tried again; INT64_MAX: all have theirs */
 };
 
 struct spawner {
@@ -62,6 +64,7 @@ void generation_births(struct spawner *s, struct generation *g); /* whoever is d
 /* A death, if it is one of g's. */
 bool generation_bury(struct spawner *s, struct generation *g, pid_t pid, int status);
 void generation_kill(const struct generation *g); /* the gateway, or what it left */
+void generation_settle(struct generation *g);     /* priorities that are due */
 bool generation_deserted(const struct generation *g);
 void generation_free(struct spawner *s, struct generation *g);
 void generation_hear(struct generation *g);                                     /* what its gateway says */

@@ -148,7 +148,7 @@ static int inherited(const char *text, const char *name)
 /* A life that began before this program did. */
 static struct life adopted_life(const char *who, pid_t pid)
 {
-    struct life l = { .pid = pid, .tally = -1, .born_ms = clock_ms() - UPGRADE_TRIAL_MS };
+    struct life l = { .pid = pid, .tally = -1, .autogroup = -1, .born_ms = clock_ms() - UPGRADE_TRIAL_MS };
     snprintf(l.who, sizeof l.who, "old %s", who);
     return l;
 }

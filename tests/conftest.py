@@ -53,20 +53,42 @@ def wait_until(condition, seconds, interval=0.02):
     return True
 
 
-def session_processes(session):
-    """Live processes of a session: all that start_new_session's first process left in the world, orphans too."""
-    found = []
+def living():
+    """{pid: (parent, session, start)} of all processes that have not ended."""
+    found = {}
     for entry in Path("/proc").iterdir():
         if not entry.name.isdigit():
             continue
         try:
-            # After the name, which may hold anything, in brackets: state, parent, group, session.
-            state, _, _, sid = (entry / "stat").read_text().rsplit(")", 1)[1].split()[:4]
+            # After the name, which may hold anything, in brackets: state, parent, group, session, and many more.
+            words = (entry / "stat").read_text().rsplit(")", 1)[1].split()
         except OSError:
             continue
-        if int(sid) == session and state != "Z":
-            found.append(int(entry.name))
-    return sorted(found)
+        if words[0] != "Z":
+            found[int(entry.name)] = int(words[1]), int(words[3]), words[19]
+    return found
+
+
+seen = {}  # {session: {pid: start}}
+
+
+def sessions_processes(sessions):
+    """session_processes of several, from one look at the machine: {session: pids}."""
+    all, result = living(), {}
+    for session in sessions:
+        before = seen.get(session, {})
+        found = {pid for pid, (_, sid, start) in all.items() if sid == session or before.get(pid) == start}
+        while more := {pid for pid, (parent, _, _) in all.items() if parent in found} - found:
+            found |= more
+        seen[session] = {pid: all[pid][2] for pid in found}
+        result[session] = sorted(found)
+    return result
+
+
+def session_processes(session):
+    """Live processes of a session and those that come of them: all that start_new_session's first process left in the
+    world, orphans too. Workers lead sessions of their own: orphans of that kind are known if they were seen before."""
+    return sessions_processes([session])[session]
 
 
 def kill(pid):
@@ -116,6 +138,7 @@ class Server:
 
     def stop(self):
         """SIGTERM and the wait for it; the exit status. Asserts that nothing is left."""
+        session_processes(self.pid)  # so that they are known when they are orphans
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
         try:

@@ -2,8 +2,8 @@
 # What `make run` runs: pixpool and a private nginx in front of it, in the foreground, until Ctrl-C or SIGTERM.
 #
 # Everything it writes lies in RUN_DIR. Each of the two servers is a session of its own, so that Ctrl-C reaches this
-# script alone, which then stops both in order; and nothing of a group survives the final SIGKILL. Should the script
-# itself be killed, the kernel sends both a SIGTERM.
+# script alone, which then stops both in order; and nothing of a group survives the final SIGKILL, nor do pixpool's workers,
+# sessions of their own, which end with their parent. Should the script itself be killed, the kernel sends both a SIGTERM.
 #
 # shellcheck disable=SC2317  # the functions below trap are reached through it
 set -euo pipefail

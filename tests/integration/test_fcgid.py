@@ -16,8 +16,9 @@ import pytest
 
 from client import fcgi_status
 from conftest import BUILD, SANITIZER, SANITIZER_OPTIONS, FOR_TEST_BUILD, command_line, kill, kill_session
-from conftest import session_processes, wait_until
+from conftest import session_processes, sessions_processes, wait_until
 from fcgi_client import Client, request
+from test_priority import all_stand_back
 
 PHOTO = "/img/photo.jpg"
 QUIET = SANITIZER_OPTIONS + FOR_TEST_BUILD
@@ -111,17 +112,8 @@ def site(sample_images):
 
 def all_workers(processes):
     """[(first process, worker)] of all of them, from one look at the machine."""
-    ours = {p.pid for p in processes}
-    found = []
-    for pid in os.listdir("/proc"):
-        if pid.isdigit() and command_line(pid).startswith("pixpool: worker"):
-            try:
-                session = os.getsid(int(pid))
-            except ProcessLookupError:
-                continue
-            if session in ours:
-                found.append((session, int(pid)))
-    return found
+    found = sessions_processes([p.pid for p in processes])
+    return [(first, pid) for first in found for pid in found[first] if command_line(pid).startswith("pixpool: worker")]
 
 
 def hang(client, seconds=0.0):
@@ -196,6 +188,13 @@ def test_the_queue_ends_with_the_deadline(site):
     assert answer.status == 503 and b"before the deadline" in answer.body
     held.close()
     assert p.ask(PHOTO).status == 200
+
+
+def test_workers_stand_back(site):
+    p = site(workers=1, queue=0, worker_nice=7).start()
+    held = p.begin(f"{PHOTO}?x-test=hang")
+    assert all_stand_back(p.workers, 1, 7)
+    held.close()
 
 
 def test_a_crash_costs_one_request(site):

@@ -39,13 +39,8 @@ class Watch(threading.Thread):
 
     def run(self):
         while not self.ended.is_set():
-            n = 0
-            for pid in os.listdir("/proc"):
-                try:
-                    n += pid.isdigit() and command_line(pid).startswith("pixpool: worker") and os.getsid(int(pid)) == self.session
-                except ProcessLookupError:
-                    pass
-            self.most = max(self.most, n)
+            found = session_processes(self.session)
+            self.most = max(self.most, sum(command_line(pid).startswith("pixpool: worker") for pid in found))
             self.looks += 1
 
     def __enter__(self):

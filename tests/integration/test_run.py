@@ -16,7 +16,8 @@ import pytest
 from PIL import Image
 
 from client import http
-from conftest import BUILD, START_S, TOP, command_line, free_port, kill_session, listening, session_processes, wait_until
+from conftest import BUILD, START_S, TOP, command_line, free_port, kill_session, listening, session_processes
+from conftest import sessions_processes, wait_until
 
 NAMES = ["nature/a photo.jpg", "Größe & Co.png", 'q"uote.jpg', "sub/deep/leaf.webp"]
 
@@ -72,8 +73,9 @@ class MakeRun:
         below = {self.make.pid}
         while more := {pid for pid, up in parents.items() if up in below} - below:
             below |= more
-        leaders = [pid for pid in below - {self.make.pid} if leads(pid)]
+        leaders = [pid for pid in below - {self.make.pid} if leads(pid) and not leads(parents[pid])]  # not a worker
         self.seen |= {"nginx" if "nginx" in command_line(pid) else "pixpool": pid for pid in leaders}
+        sessions_processes(self.seen.values())  # so that they are known when they are orphans
         return self.seen
 
     def stop(self, how=signal.SIGTERM):
@@ -223,10 +225,11 @@ def test_sigterm_leaves_nothing(make_run):
     assert not listening(run.port)
 
 
-def test_ctrl_c_leaves_nothing(make_run):
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGHUP])
+def test_ctrl_c_and_a_terminal_that_closes_leave_nothing(make_run, how):
     run = make_run().wait_ready()
     servers = run.servers()
-    os.killpg(run.make.pid, signal.SIGINT)  # what the terminal does
+    os.killpg(run.make.pid, how)  # what the terminal does
     run.make.wait(20)
     for session in [run.make.pid, *servers.values()]:
         assert wait_until(lambda: not session_processes(session), 5), f"left: {session_processes(session)}"

@@ -59,12 +59,6 @@ def test_what_is_active_is_in_the_log_and_in_the_kernel(strict):
     assert re.search(r"Max cpu time\s+3600 ", limits)
 
 
-def test_workers_step_back(start_pixpool):
-    p = start_pixpool(workers=1, worker_nice=7)
-    assert http("GET", f"{p.url}/img/photo.jpg?w=12").status == 200
-    assert os.getpriority(os.PRIO_PROCESS, p.workers()[0]) - os.getpriority(os.PRIO_PROCESS, p.gateway()) == 7
-
-
 def test_limits_alone_stop_descriptors_and_leave_the_rest_to_the_log(start_pixpool):
     p = start_pixpool(test_build=True, workers=1, sandbox="limits")
     for op in ("open", "socket"):

@@ -19,7 +19,7 @@ import pytest
 from PIL import Image
 
 from client import fcgi_status
-from conftest import Server, kill_session, wait_until
+from conftest import Server, command_line, kill_session, session_processes, wait_until
 from fcgi_client import Client, request
 from samples import scene
 
@@ -132,7 +132,7 @@ def test_a_service(service):
 def test_workers_behind_their_walls(service):
     """The same as everywhere, libseccomp's filter included; and one that dies is replaced."""
     assert re.search(r'event=born sandbox="limits, no-new-privs,( landlock v\d+,)? seccomp"', service.log()), service.log()
-    pids = [int(p) for p in os.listdir("/proc") if p.isdigit() and worker_of(p, service.pid)]
+    pids = [p for p in session_processes(service.pid) if command_line(p).startswith("pixpool: worker")]
     assert len(pids) == 2
     limits = Path(f"/proc/{pids[0]}/limits").read_text()
     for name in ("Max open files", "Max processes"):
@@ -143,14 +143,6 @@ def test_workers_behind_their_walls(service):
     assert wait_until(lambda: "signal=SIGSEGV" in service.log() and service.log().count("event=born") == 3, 20)
     time.sleep(0.01)
     assert upload("/api/images/process?w=60", (at(FOLDER) / "photo.jpg").read_bytes()).status == 200
-
-
-def worker_of(pid, session):
-    try:
-        return (os.getsid(int(pid)) == session and
-                Path(f"/proc/{pid}/cmdline").read_bytes().startswith(b"pixpool: worker"))
-    except OSError:
-        return False
 
 
 def test_below_a_web_root():
