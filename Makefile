@@ -111,8 +111,10 @@ test-cluster: ## conf/nginx/cluster.conf on three hosts: network namespaces, ngi
 	@$(MAKE) --no-print-directory -j$(JOBS) programs
 	@CLUSTER=hosts tools/test.sh tests/integration/test_cluster.py
 
-# Sanitizers: builds of their own; the browser would add nothing.
+# Sanitizers: builds of their own, in which everything takes several times as long; the browser would add nothing.
 SANITIZED_SUITES ?= tests/unit tests/kernels tests/integration
+check-asan check-tsan: export UNIT_SECONDS ?= 600
+check-asan check-tsan: export PYTEST_SECONDS ?= 1800
 
 .PHONY: check-asan check-tsan
 check-asan: ## the tests under AddressSanitizer and UndefinedBehaviorSanitizer
