@@ -163,6 +163,8 @@ class Pixpool:
         self.url = None
         self.nginx = None
         options = {"listen": f"unix:{self.socket}", "grace": "3s", **keys}
+        if "config" not in keys:  # tests end some time: workers don't wait for whatever else this machine does
+            options.setdefault("worker_nice", 0)
         argv = [binary, "serve"] + [f"--{k}={v}" for k, v in options.items()]
         quiet = SANITIZER_OPTIONS + (FOR_TEST_BUILD if Path(binary).parent.name == "test" else "")
         self.server = Server(argv, dir / "pixpool.log", ASAN_OPTIONS=quiet, TSAN_OPTIONS=quiet)
