@@ -17,8 +17,6 @@
 #include "source.h"
 #include "uri.h"
 
-#define BODY_START 262144 /* bytes reserved for a body of unknown length; request_read_body grows it */
-
 struct info {
     char src[PATH_MAX]; /* "": not given */
     bool gps, gps_given;
@@ -277,7 +275,6 @@ static bool read_form(struct info *f, const struct request *rq, struct ic_bytes 
 
 static void post(struct info *f, struct request *rq, struct reply *a)
 {
-    int64_t max = rq->gw->cfg->max_body, bytes = rq->content_length >= 0 ? rq->content_length : BODY_START;
     char type[128];
     struct ic_error e = { 0 };
     if (f->src[0]) {
@@ -286,8 +283,7 @@ static void post(struct info *f, struct request *rq, struct reply *a)
     }
     negotiate_type(request_param(rq, "CONTENT_TYPE"), type, sizeof type);
     bool form = !strcmp(type, "multipart/form-data");
-    if (!request_admit(rq, LANE_UPLOAD, (size_t)(bytes < max ? bytes : max), a) ||
-        !request_read_body(rq, form ? NULL : look, f, a))
+    if (!request_admit_body(rq, a) || !request_read_body(rq, form ? NULL : look, f, a))
         return;
     struct ic_bytes file = { rq->body, rq->body_n };
     if (form && !read_form(f, rq, &file, a))

@@ -124,8 +124,18 @@ static bool move_to(struct request *rq, size_t n, struct reply *a)
     if (rq->body != NULL)
         warm_give(rq->body);
     rq->body = p;
-    rq->body_cap = n; /* what the ticket covers, though the buffer may be larger */
+    rq->body_cap = n; /* though the buffer may be larger */
     return true;
+}
+
+/* From now on the ticket covers n bytes of it. */
+static bool cover(struct request *rq, size_t n, struct reply *a)
+{
+    if (n <= rq->ticket.bytes || pool_grow(&rq->ticket, n - rq->ticket.bytes))
+        return true;
+    stats_add(STATS_REJECTED, 1, "memory", NULL);
+    reply_busy(a, 1, "the memory for bodies is used up");
+    return false;
 }
 
 /* Doubles the buffer, up to the limit, within the memory budget. */
@@ -136,17 +146,13 @@ static bool grow(struct request *rq, struct reply *a)
         return too_large(rq, a);
     size_t want = rq->body_cap < CHUNK ? CHUNK : rq->body_cap * 2;
     want = want < max ? want : max;
-    if (!pool_grow(&rq->ticket, want - rq->body_cap)) {
-        reply_busy(a, 1, "the memory for bodies is used up");
-        return false;
-    }
-    return move_to(rq, want, a);
+    return cover(rq, want, a) && move_to(rq, want, a);
 }
 
 static bool read_known(struct request *rq, int64_t until_ms, struct reply *a)
 {
     size_t n = (size_t)rq->content_length;
-    if (!move_to(rq, n, a))
+    if (!cover(rq, n, a) || !move_to(rq, n, a))
         return false;
     read_some(rq, n - rq->body_n, until_ms);
     return true;
@@ -193,6 +199,18 @@ static int64_t until(const struct request *rq)
     return clock_ms() + rq->gw->cfg->body_timeout_ms;
 }
 
+/* No more than a body may have: beyond it request_read_body answers 413, which an admission that fails would hide. */
+bool request_admit_body(struct request *rq, struct reply *a)
+{
+    int64_t max = rq->gw->cfg->max_body, all = rq->content_length >= 0 ? rq->content_length : HEAD;
+    size_t bytes = (size_t)(all < max ? all : max);
+    if (!request_admit(rq, LANE_UPLOAD, bytes, a))
+        return false;
+    if (bytes > HEAD)
+        pool_shrink(&rq->ticket, bytes - HEAD);
+    return true;
+}
+
 /* The two parts of the reading. */
 
 static bool read_head(struct request *rq, struct reply *a)
@@ -237,10 +255,11 @@ static bool take_turn(struct request *rq, struct reply *a)
 {
     struct ic_error e = { 0 };
     int retry_after_s = 1;
-    if (pool_take_turn(&rq->ticket, rq->conn->fd, rq->deadline_ms, &retry_after_s, &e) == IC_OK)
-        return true;
-    reply_error(a, &e, retry_after_s);
-    return false;
+    bool ok = pool_take_turn(&rq->ticket, rq->conn->fd, rq->deadline_ms, &retry_after_s, &e) == IC_OK;
+    rq->log.queue_ms = rq->ticket.waited_ms;
+    if (!ok)
+        reply_error(a, &e, retry_after_s);
+    return ok;
 }
 
 /* All that comes before the whole of a body is read. A small one that is here needs none of it: it costs nobody
@@ -249,7 +268,7 @@ static bool prepare(struct request *rq, request_look *look, void *ctx, struct re
 {
     if (rq->content_length >= 0 && input_is_here(rq))
         return true;
-    if (look && !(read_part(rq, read_head, a) && look(rq, ctx, a)))
+    if (!read_part(rq, read_head, a) || (look && !look(rq, ctx, a)))
         return false;
     return FCGX_HasSeenEOF(rq->fx.in) != 0 || take_turn(rq, a);
 }

@@ -30,16 +30,23 @@
 #define POOL_REBIRTH_MS 1000        /* a death counts as survived for so long: the next worker is on its way */
 #define POOL_TURNS_ADD  2           /* bodies that are read while every worker has one */
 
-static size_t pool_budget(const struct config *c, int workers)
+/* One request always fits, or it would be told for ever to come back. */
+static size_t pool_room_for_one(const struct config *c, int64_t bytes)
 {
-    int64_t left = c->memory_limit - workers * c->worker_memory, one = c->max_body + c->max_result;
-    if (c->shared) /* no more processes than these hold a body or a result */
-        left /= workers + c->queue;
-    return (size_t)(left > one ? left : one); /* one request always fits, or it would be told for ever to come back */
+    int64_t one = c->max_body + c->max_result;
+    return (size_t)(bytes > one ? bytes : one);
 }
 
-/* Uploads hold their places from before their bodies are read, which may take long: one place in eight is not theirs,
- * so that slow uploads, however many, leave a way through for requests without a body. */
+static size_t pool_budget(const struct config *c, int workers)
+{
+    int64_t left = c->memory_limit - workers * c->worker_memory;
+    if (c->shared) /* no more processes than these hold a body or a result */
+        left /= workers + c->queue;
+    return pool_room_for_one(c, left);
+}
+
+/* Uploads hold places and memory from before their bodies are read, which may take long: an eighth of both is not
+ * theirs, so that slow uploads, however many, leave a way through for requests without a body. */
 static int pool_places_bodies(int places)
 {
     return places > 1 ? places - (places + 7) / 8 : 1;
@@ -80,6 +87,7 @@ struct pool *pool_create(const struct config *c)
     p->out_size = (size_t)c->max_result;
     p->worker_memory = c->workers > 0 ? (size_t)c->worker_memory : 0;
     p->bytes_max = pool_budget(c, p->workers);
+    p->bytes_max_bodies = pool_room_for_one(c, (int64_t)(p->bytes_max - p->bytes_max / 8));
     p->worker_jobs = c->workers > 0 ? c->worker_jobs : 0;
     p->deadline_ms = c->deadline_ms;
     p->job_ms = POOL_JOB_MS;

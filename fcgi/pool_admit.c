@@ -20,9 +20,9 @@ static const struct pool_refusal refused_drain = { "draining", "this instance is
                                  refused_late = { "deadline", "the queue takes longer than the deadline" };
 
 /* The budget is one for all generations, so every byte goes through the ledger. Lock held. */
-static bool pool_book(struct pool *p, size_t bytes)
+static bool pool_book(struct pool *p, enum pool_lane lane, size_t bytes)
 {
-    bool fits = ledger_book(bytes, p->bytes_max);
+    bool fits = ledger_book(bytes, lane == LANE_INTERACTIVE ? p->bytes_max : p->bytes_max_bodies);
     p->bytes += fits ? bytes : 0;
     return fits;
 }
@@ -42,7 +42,7 @@ static const struct pool_refusal *pool_slot_refusal(struct pool *p, enum pool_la
     const struct pool_refusal *refusal = NULL;
     if (pool_wait_for_ms(p, lane) > (double)p->deadline_ms)
         refusal = &refused_late;
-    else if (!pool_book(p, bytes))
+    else if (!pool_book(p, lane, bytes))
         refusal = &refused_bytes;
     if (refusal)
         pool_slots_give_back(p);
@@ -64,7 +64,7 @@ static const struct pool_refusal *pool_refusal(struct pool *p, enum pool_lane la
             return &refused_uploads;
     if (pool_wait_for_ms(p, lane) > (double)p->deadline_ms)
         return &refused_late;
-    return pool_book(p, bytes) ? NULL : &refused_bytes; /* last: it is booked then */
+    return pool_book(p, lane, bytes) ? NULL : &refused_bytes; /* last: it is booked then */
 }
 
 static bool pool_refuse(const struct pool_refusal *why, struct ic_error *e)
@@ -128,7 +128,7 @@ void pool_waive(struct pool_ticket *t)
 bool pool_hold(struct pool *p, size_t bytes, struct pool_ticket *t)
 {
     pthread_mutex_lock(&p->lock);
-    bool fits = pool_book(p, bytes);
+    bool fits = pool_book(p, LANE_INTERACTIVE, bytes);
     pthread_mutex_unlock(&p->lock);
     if (fits)
         *t = (struct pool_ticket){ .pool = p, .bytes = bytes };
@@ -139,7 +139,7 @@ bool pool_grow(struct pool_ticket *t, size_t bytes)
 {
     struct pool *p = t->pool;
     pthread_mutex_lock(&p->lock);
-    bool fits = pool_book(p, bytes);
+    bool fits = pool_book(p, t->lane, bytes);
     pthread_mutex_unlock(&p->lock);
     if (fits)
         t->bytes += bytes;

@@ -12,6 +12,8 @@
 #include "process.h"
 #include "slots.h"
 
+#define POOL_WAITED_MS 100 /* who has not waited is tried, whatever is predicted: the prediction may be wrong */
+
 /* One birth. Owned by the idle list, or by the one thread that leased it; freed at death, and nothing of it (object,
  * descriptors, mailbox) serves another worker. */
 struct worker {
@@ -55,8 +57,9 @@ struct pool {
     int places_bodies;   /* of which requests with a body may hold so many */
     int turns_max;       /* of which so many are read at one time */
     int aside_max;       /* and so many more, beside all these, while they are slow */
-    size_t in_size, out_size, bytes_max;
-    struct pool_slots *slots; /* owned; NULL: the workers are this process's own */
+    size_t in_size, out_size;
+    size_t bytes_max, bytes_max_bodies; /* of the budget, and of it what requests with a body may take */
+    struct pool_slots *slots;           /* owned; NULL: the workers are this process's own */
     int64_t worker_jobs, deadline_ms;
 
     pthread_mutex_t lock; /* guards everything below; held for a few lines, never across a wait or a close */

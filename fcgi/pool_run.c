@@ -21,9 +21,8 @@
 #include "clock.h"
 #include "stats.h"
 
-#define POOL_ALIGN     64u
-#define POOL_DROP_MS   50
-#define POOL_WAITED_MS 100 /* who has not waited is tried, whatever is predicted: the prediction may be wrong */
+#define POOL_ALIGN   64u
+#define POOL_DROP_MS 50
 
 /* What becomes of the worker. */
 enum pool_end {

@@ -1,13 +1,13 @@
 /* Whose body is read: a few at a time, in the order in which they came.
  *
- * A turn lasts from before the first byte of a body until a worker has it, so that bodies are in memory for those who
- * are next and for nobody else, however many wait. What is not read yet stays with its client: the server in front has
- * no room for more of it, stops reading as well, and has its time for others. There are more turns than workers,
- * because no worker shall wait for a body.
+ * A turn lasts from before a body is read, but for its beginning, until a worker has it, so that of fast clients bodies
+ * are in memory for those who are next and for nobody else, however many wait. What is not read yet stays with its
+ * client: the server in front has no room for more of it, stops reading as well, and has its time for others. There are
+ * more turns than workers, because no worker shall wait for a body.
  *
  * A body that comes slowly stands aside as soon as somebody wants what it has: its turn goes to the next, its place in
  * the queue to whoever comes when all are taken. It goes on being read all the while, and has a place again once it is
- * whole. So many slow clients cost others nothing but threads, of which they have their share. */
+ * whole. What many slow clients cost others then is threads and memory, of which they have their shares. */
 #include "pool_private.h"
 
 #include <poll.h>
@@ -203,6 +203,8 @@ enum ic_code pool_take_turn(struct pool_ticket *t, int client, int64_t deadline_
     t->turn = turn_leave(t->pool, &me);
     close(me.wake);
     t->waited_ms = (double)(clock_us() - from_us) / 1000;
+    if (code == IC_OK && t->waited_ms >= POOL_WAITED_MS && (double)(deadline_ms - clock_ms()) < SLOW_MS + t->cost_ms)
+        code = IC_E_BUSY; /* it would be read in vain */
     if (code != IC_OK)
         pool_end_turn(t);
     return code == IC_OK ? IC_OK : turn_refuse(t, code, retry_after_s, e);

@@ -63,6 +63,9 @@ const char *request_param(const struct request *rq, const char *name);
 /* Reserves memory and a ticket, or fills a with the 503. To be called before request_read_body. */
 bool request_admit(struct request *rq, enum pool_lane lane, size_t bytes, struct reply *a);
 
+/* The same for a request with a body: there must be memory for all of it, but until it is read it has only a little. */
+bool request_admit_body(struct request *rq, struct reply *a);
+
 /* Before an answer of n bytes that needs no worker and so has no ticket: sees to it that those who read slowly can't
  * take all threads. false: a holds the 503. */
 bool request_hold(struct request *rq, size_t n, struct reply *a);
@@ -73,7 +76,7 @@ typedef bool request_look(struct request *rq, void *ctx, struct reply *a);
 
 /* Reads the whole body, once it is its turn. look: NULL, or called once in between for a body that is not small, with
  * ctx. false: a holds the error (413 too large, 400 short or empty, 408 too slow) and the connection
- * will not be kept. Needs a ticket whose bytes cover content_length; grows it where that is unknown.
+ * will not be kept. Needs request_admit_body's ticket, which grows with it.
  * The time it takes has a limit of its own, so the request's deadline moves by it. */
 bool request_read_body(struct request *rq, request_look *look, void *ctx, struct reply *a);
 

@@ -7,8 +7,6 @@
 #include "image_reply.h"
 #include "negotiate.h"
 
-#define BODY_START 262144 /* bytes reserved for a body of unknown length; request_read_body grows it */
-
 static bool check_type(struct upload *u, const struct request *rq, struct reply *a)
 {
     const char *header = request_param(rq, "CONTENT_TYPE");
@@ -46,14 +44,6 @@ void upload_free(struct upload *u)
 {
     order_free(&u->order);
     marks_free(&u->marks);
-}
-
-/* No more than a body may have: beyond it request_read_body answers 413, which an admission that fails would hide. */
-static bool admit(struct request *rq, struct reply *a)
-{
-    int64_t max = rq->gw->cfg->max_body;
-    int64_t bytes = rq->content_length >= 0 ? rq->content_length : BODY_START;
-    return request_admit(rq, LANE_UPLOAD, (size_t)(bytes < max ? bytes : max), a);
 }
 
 bool upload_is_file(const char *name)
@@ -130,7 +120,7 @@ static bool look(struct request *rq, void *ctx, struct reply *a)
 
 bool upload_read(struct upload *u, struct request *rq, struct reply *a)
 {
-    return admit(rq, a) && request_read_body(rq, u->form ? NULL : look, u, a) && upload_parse(u, rq, a);
+    return request_admit_body(rq, a) && request_read_body(rq, u->form ? NULL : look, u, a) && upload_parse(u, rq, a);
 }
 
 bool upload_parse(struct upload *u, struct request *rq, struct reply *a)

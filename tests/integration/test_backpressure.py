@@ -11,6 +11,7 @@ import pytest
 from client import http
 from conftest import wait_until
 from fcgi_client import STDIN, Client, header, parameters, record, request
+from pngs import promising
 
 
 @pytest.fixture
@@ -85,14 +86,16 @@ def test_memory_in_flight_is_refused_like_a_full_queue(start_pixpool):
                       memory_limit="104M")
 
     def upload():
-        return http("POST", f"{p.url}/api/images/process?w=10", b"x" * 25_000_000, {"Content-Type": "image/jpeg"})
+        body = promising(64, 64) + bytes(25_000_000)
+        return http("POST", f"{p.url}/api/images/process?w=10", body, {"Content-Type": "image/png"})
 
-    with Client(str(p.socket)) as slow:  # nginx would wait for the whole body before it connects
-        slow.send(header(parameters("/api/images/process?w=10", "POST", 25_000_000, CONTENT_TYPE="image/jpeg")))
-        slow.send(record(STDIN, b"x" * 1000))
+    with Client(str(p.socket)) as slow:
+        slow.send(header(parameters("/api/images/process?w=10", "POST", 25_000_000, CONTENT_TYPE="image/png")))
+        for piece in (promising(64, 64), bytes(50_000), bytes(50_000)):  # more than what is looked at first
+            slow.send(record(STDIN, piece))
         assert wait_until(lambda: upload().status == 503, 20, 0.2), "the first has its share before long"
         assert int(upload().headers["Retry-After"]) >= 1
-    assert wait_until(lambda: upload().status == 415, 20, 0.05), "the share of a client that left is given back"
+    assert wait_until(lambda: upload().status in (200, 422), 20, 0.05), "the share of a client that left is given back"
 
 
 def test_slow_readers_do_not_hold_the_queue(start_pixpool):

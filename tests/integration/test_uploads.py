@@ -3,7 +3,6 @@
 import io
 import re
 import select
-import struct
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 
@@ -13,7 +12,7 @@ from PIL import Image
 from client import http, raw_socket
 from conftest import wait_until
 from fcgi_client import STDIN, Client, header, parameters, record, request
-from pngs import chunk
+from pngs import chunk, promising
 
 PROCESS = "/api/images/process?w=10"
 
@@ -100,6 +99,17 @@ def test_nginx_passes_slow_uploads_on(start_pixpool):
             assert c.makefile("rb").readline().split()[1] == b"200"
 
 
+def test_silent_uploads_hold_no_turns(start_pixpool):
+    """More of them than there are turns, of the largest size and with a good beginning; others have a second."""
+    p = start_pixpool(workers=1, queue=20, deadline="1s", memory_limit="2G")
+    png = large_png(p, 200_000)
+    with ExitStack() as stack:
+        for _ in range(8):
+            begin(stack, p, 30_000_000, png[:60_000]).send(record(STDIN, bytes(30_000)))
+        assert wait_until(lambda: queue(p)["admitted"] == 8, 10)
+        assert [upload(p, png).status for _ in range(3)] == [200] * 3
+
+
 @pytest.fixture
 def stuck(start_pixpool):
     """Its one worker is busy until p.release is called."""
@@ -111,12 +121,14 @@ def stuck(start_pixpool):
         yield p
 
 
-def test_uploads_that_wait_are_not_in_memory(stuck):
+@pytest.mark.parametrize("chunked", [False, True], ids=["known", "chunked"])
+def test_uploads_that_wait_are_not_in_memory(stuck, chunked):
     """30 of 4 MB: three of them are read, for the worker and beside it."""
     png = large_png(stuck, 4_000_000)
     before = resident(stuck.gateway())
+    body = (lambda: iter([png])) if chunked else lambda: png
     with ThreadPoolExecutor(30) as pool:
-        answers = [pool.submit(upload, stuck, png) for _ in range(30)]
+        answers = [pool.submit(upload, stuck, body()) for _ in range(30)]
         assert wait_until(lambda: queue(stuck)["waiting"] == 30, 20), queue(stuck)
         stuck.release()
         assert [a.result().status for a in answers] == [200] * 30
@@ -125,13 +137,15 @@ def test_uploads_that_wait_are_not_in_memory(stuck):
 
 
 def test_who_leaves_before_its_turn_is_gone(stuck):
+    """nginx has all of what they sent, or has passed it on, and tells that they are gone all the same."""
     png = large_png(stuck, 200_000)
+    head = f"POST {PROCESS} HTTP/1.1\r\nHost: x\r\nContent-Type: image/png\r\nContent-Length: {len(png)}\r\n\r\n".encode()
     with ExitStack() as stack:
-        waiting = [begin(stack, stuck, len(png), png[:60000]) for _ in range(20)]
-        assert wait_until(lambda: queue(stuck)["admitted"] == 21, 10)
-        for c in waiting:
-            c.close()
-        assert wait_until(lambda: queue(stuck)["admitted"] == 1 and queue(stuck)["waiting"] == 0, 10), queue(stuck)
+        leaving = [stack.enter_context(raw_socket(stuck.url)) for _ in range(20)]
+        for c in leaving:
+            c.sendall(head + png)
+        assert wait_until(lambda: queue(stuck)["waiting"] == 20, 10), queue(stuck)
+    assert wait_until(lambda: queue(stuck)["admitted"] == 1 and queue(stuck)["waiting"] == 0, 10), queue(stuck)
     stuck.release()
     assert upload(stuck, png).status == 200
 
@@ -142,6 +156,10 @@ def test_the_deadline_holds_for_who_waits_for_its_turn(stuck):
         late = [pool.submit(upload, stuck, png, **{"X-Request-Deadline-Ms": "700"}) for _ in range(10)]
         for a in late:
             assert a.result().status == 503 and int(a.result().headers["Retry-After"]) >= 1
+    lines = [line for line in stuck.log().splitlines() if "status=503" in line]
+    waited = [line for line in lines if "bytes_in=65536 " in line]
+    assert len(waited) >= 7, "whose turn did not come was not read further"
+    assert all(float(line.split("queue_ms=")[1].split()[0]) > 300 for line in waited), waited[0]
     stuck.release()
     assert upload(stuck, png).status == 200
 
@@ -180,12 +198,7 @@ def test_the_cost_of_uploads_that_wait_is_known(stuck):
         assert [a.result().status for a in fill + few + many] == [200] * 11
 
 
-def png_header(width, height):
-    ihdr = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", ihdr) + struct.pack(">I", 5_000_000) + b"IDAT"
-
-
-@pytest.mark.parametrize("first, status", [(png_header(64000, 64000), 422), (b"Dear Sir or Madam, ", 415)],
+@pytest.mark.parametrize("first, status", [(promising(64000, 64000), 422), (b"Dear Sir or Madam, ", 415)],
                          ids=["promises too many pixels", "is no image"])
 @pytest.mark.parametrize("door", [PROCESS, "/api/images/renditions?w=10", "/api/images/info"])
 def test_what_the_beginning_forbids_is_told_before_the_rest(stuck, door, first, status):

@@ -82,8 +82,7 @@ void route_request(struct request *rq, struct reply *a)
 {
     note(rq);
     if (strcmp(rq->uri, "/body") == 0) {
-        size_t bytes = rq->content_length > 0 ? (size_t)rq->content_length : 0;
-        if (!request_admit(rq, LANE_UPLOAD, bytes, a) || !request_read_body(rq, look, NULL, a))
+        if (!request_admit_body(rq, a) || !request_read_body(rq, look, NULL, a))
             return;
         seen.body_n = rq->body_n;
         seen.patience_ms = rq->ticket.slow_ms - rq->ticket.begun_ms;

@@ -99,10 +99,10 @@ START_TEST(bytes_are_a_budget)
     struct ic_error e;
     int retry = 0;
     ck_assert_uint_eq(pool_state(p).bytes_max, 4000); /* 14000 - 2 x 5000 */
-    ck_assert(pool_admit(p, LANE_UPLOAD, 3000, &a, &retry, &e));
-    ck_assert(!pool_admit(p, LANE_UPLOAD, 1001, &b, &retry, &e));
+    ck_assert(pool_admit(p, LANE_INTERACTIVE, 3000, &a, &retry, &e));
+    ck_assert(!pool_admit(p, LANE_INTERACTIVE, 1001, &b, &retry, &e));
     ck_assert_int_ge(retry, 1);
-    ck_assert(pool_admit(p, LANE_UPLOAD, 600, &b, &retry, &e));
+    ck_assert(pool_admit(p, LANE_INTERACTIVE, 600, &b, &retry, &e));
     ck_assert(!pool_grow(&b, 401));
     ck_assert(!pool_grow(&b, SIZE_MAX)); /* does not wrap */
     ck_assert_uint_eq(b.bytes, 600);
@@ -120,6 +120,30 @@ START_TEST(bytes_are_a_budget)
     c.memory_limit = 1; /* one body and its result always fit */
     p = pool_create(&c);
     ck_assert_uint_eq(pool_state(p).bytes_max, 2000);
+    ck_assert(pool_admit(p, LANE_UPLOAD, 2000, &a, &retry, &e));
+    pool_leave(&a);
+    pool_free(p);
+}
+END_TEST
+
+/* An eighth of it is for those who send none. */
+START_TEST(bodies_do_not_get_all_of_the_budget)
+{
+    struct config c = small();
+    struct pool *p = pool_create(&c);
+    struct pool_ticket upload, batch, get;
+    struct ic_error e;
+    int retry = 0;
+    ck_assert(pool_admit(p, LANE_UPLOAD, 3000, &upload, &retry, &e));
+    ck_assert(!pool_grow(&upload, 501));
+    ck_assert(pool_admit(p, LANE_BATCH, 500, &batch, &retry, &e));
+    ck_assert(!pool_grow(&upload, 1));
+    ck_assert(!pool_admit(p, LANE_INTERACTIVE, 501, &get, &retry, &e));
+    ck_assert(pool_admit(p, LANE_INTERACTIVE, 500, &get, &retry, &e));
+    pool_leave(&get);
+    pool_leave(&batch);
+    pool_leave(&upload);
+    ck_assert_uint_eq(ledger_booked(), 0);
     pool_free(p);
 }
 END_TEST
@@ -385,6 +409,7 @@ int main(void)
     tcase_add_test(t, a_vacated_ticket_keeps_its_bytes);
     tcase_add_test(t, uploads_do_not_get_every_place);
     tcase_add_test(t, bytes_are_a_budget);
+    tcase_add_test(t, bodies_do_not_get_all_of_the_budget);
     tcase_add_test(t, draining_refuses_all);
     tcase_add_test(t, refusals_tell_how_long_the_queue_is);
     tcase_add_test(t, quota_replaces_a_worker);

@@ -168,7 +168,7 @@ static void put_out(void)
 
 static void send_some(size_t n)
 {
-    static const uint8_t zeros[100];
+    static const uint8_t zeros[40000];
     put(5, zeros, n);
     put_out();
 }
@@ -186,17 +186,41 @@ static pthread_t begin_slowly(size_t n, enum request_end *end)
     return thread;
 }
 
-static void end_slowly(pthread_t thread, const enum request_end *end)
+static void end_slowly(pthread_t thread, size_t n, const enum request_end *end)
 {
     send_some(0); /* the end */
     pthread_join(thread, NULL);
     ck_assert_int_eq(*end, REQUEST_KEEP);
     read_answer();
     ck_assert_int_eq(got.status, 200);
-    ck_assert_uint_eq(seen.body_n, 100);
+    ck_assert_uint_eq(seen.body_n, n);
     ck_assert_int_eq(pool_state(gw.pool).admitted, 0);
     ck_assert_uint_eq(pool_state(gw.pool).bytes, 0);
 }
+
+static void wait_bytes(size_t n)
+{
+    for (int64_t limit = clock_ms() + 3000; pool_state(gw.pool).bytes != n && clock_ms() < limit;)
+        usleep(200);
+    ck_assert_uint_eq(pool_state(gw.pool).bytes, n);
+}
+
+/* A body that waits, or never comes, holds no memory for what is still with its client. */
+START_TEST(memory_is_taken_for_what_is_read)
+{
+    enum request_end end;
+    pthread_t thread;
+    put_header("POST", "/body", "CONTENT_LENGTH", "100000", NULL);
+    put_out();
+    ck_assert_int_eq(pthread_create(&thread, NULL, serve_thread, &end), 0);
+    wait_bytes(65536);
+    send_some(40000);
+    send_some(40000);
+    wait_bytes(100000);
+    send_some(20000);
+    end_slowly(thread, 100000, &end);
+}
+END_TEST
 
 /* All places for uploads but the slow one's are taken: whether another one gets in, at once or before long. */
 static bool let_in(struct pool_ticket *other)
@@ -224,7 +248,7 @@ START_TEST(a_slow_body_leaves_its_place_to_others)
         send_some(100 - first);
     for (int i = 0; i < 2; i++)
         pool_leave(&others[i]);
-    end_slowly(thread, &end);
+    end_slowly(thread, 100, &end);
 }
 END_TEST
 
@@ -367,6 +391,7 @@ static Suite *suite(void)
     tcase_add_loop_test(t, the_beginning_is_looked_at_first, 0, 2);
     tcase_add_test(t, a_small_body_is_not_looked_at_twice);
     tcase_add_test(t, what_is_refused_at_the_beginning_is_not_read);
+    tcase_add_test(t, memory_is_taken_for_what_is_read);
     tcase_add_loop_test(t, a_slow_body_leaves_its_place_to_others, 0, 2);
     tcase_add_loop_test(t, patience_grows_with_what_has_come, 0, 2);
     tcase_add_test(t, a_slow_body_that_breaks_off_gives_all_back);
