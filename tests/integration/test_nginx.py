@@ -1,17 +1,21 @@
 """conf/nginx/pixpool.conf, the lines the README tells people to paste, in a server block of an ordinary site."""
 
 import io
+import json
+import subprocess
+from pathlib import Path
 
 import pytest
 from PIL import Image
 
 from client import http
-from conftest import TOP
+from conftest import TOP, free_port
 from samples import encoded
 from site_conf import run_site
 
 # A site with a rule for images of its own, as many have: it must not take /img/*.jpg away from pixpool.
 SITE = """
+        listen 127.0.0.1:%(h2)d http2;
         root %(dir)s/site;
         location ~* \\.(jpg|png|webp)$ { expires 30d; }
         include %(dir)s/pixpool.conf;
@@ -29,7 +33,8 @@ def site(start_pixpool_module):
     text = shipped.replace("/run/pixpool/pixpool.sock", str(p.socket))
     text = text.replace("include fastcgi_params", "include /etc/nginx/fastcgi_params")
     (p.dir / "pixpool.conf").write_text(text)
-    run_site(p, SITE % {"dir": p.dir})
+    p.h2 = free_port()
+    run_site(p, SITE % {"dir": p.dir, "h2": p.h2})
     return p
 
 
@@ -62,3 +67,26 @@ def test_an_upload_beyond_nginx_s_usual_megabyte(site):
 def test_an_error_is_pixpool_s_own(site):
     a = http("GET", f"{site.url}/img/photo.jpg?w=zero")
     assert (a.status, a.headers["Content-Type"]) == (400, "application/problem+json")
+
+
+def test_who_is_refused_before_all_is_sent_hears_that_the_connection_closes(site):
+    """Or the client would send its next request into it."""
+    a = http("POST", f"{site.url}/api/images/process?w=60", bytes(5_000_000), {"Content-Type": "image/png"})
+    assert a.status == 415 and a.headers["Connection"] == "close"
+
+
+def h2(site, path, file, zeros):
+    out = subprocess.check_output(["node", Path(__file__).parent / "h2_client.mjs", f"http://127.0.0.1:{site.h2}{path}",
+                                   file, str(zeros)], text=True, timeout=60)
+    return json.loads(out)
+
+
+def test_an_upload_over_http2(site):
+    """With a window that is worth the name: nginx would have 64 KB on its way at one time."""
+    got = h2(site, "/api/images/process?w=60", site.root / "plain.png", 3_000_000)
+    assert got["status"] == 200 and got["bytes"] > 100
+    assert got["window"] == 512 << 10
+
+
+def test_an_upload_that_is_refused_over_http2(site):
+    assert h2(site, "/api/images/process?w=60", "/dev/null", 5_000_000)["status"] == 415
