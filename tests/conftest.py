@@ -163,8 +163,6 @@ class Pixpool:
         self.url = None
         self.nginx = None
         options = {"listen": f"unix:{self.socket}", "grace": "3s", **keys}
-        if "config" not in keys:  # tests end some time: workers don't wait for whatever else this machine does
-            options.setdefault("worker_nice", 0)
         argv = [binary, "serve"] + [f"--{k}={v}" for k, v in options.items()]
         quiet = SANITIZER_OPTIONS + (FOR_TEST_BUILD if Path(binary).parent.name == "test" else "")
         self.server = Server(argv, dir / "pixpool.log", ASAN_OPTIONS=quiet, TSAN_OPTIONS=quiet)
@@ -245,14 +243,19 @@ def sample_images(tmp_path_factory):
     return root
 
 
+# Tests end some time: workers don't wait for whatever else this machine does. Measurements take pixpool as it is.
+FOR_TESTS = {"worker_nice": 0}
+
+
 @contextmanager
-def pixpool_factory(samples):
-    """Yields start_pixpool; stops what it started."""
+def pixpool_factory(samples, **usual):
+    """Yields start_pixpool; stops what it started. usual: keys of those that are started without a configuration."""
     started, dirs = [], []
 
     def start(binary=None, nginx=True, nginx_extra="", test_build=False, cache=False, **keys):
         """One instance, ready. test_build: the one with x-test operations; cache: nginx's in front of it; the other
         keywords are pixpool's configuration keys."""
+        keys = keys if "config" in keys else {**usual, **keys}
         dir = Path(tempfile.mkdtemp(prefix="pixpool-"))  # short: a socket's path has room for 107 bytes
         dirs.append(dir)
         if "image_root" not in keys:
@@ -280,14 +283,14 @@ def pixpool_factory(samples):
 
 @pytest.fixture
 def start_pixpool(sample_images):
-    with pixpool_factory(sample_images) as start:
+    with pixpool_factory(sample_images, **FOR_TESTS) as start:
         yield start
 
 
 @pytest.fixture(scope="module")
 def start_pixpool_module(sample_images):
     """The same for fixtures of module scope."""
-    with pixpool_factory(sample_images) as start:
+    with pixpool_factory(sample_images, **FOR_TESTS) as start:
         yield start
 
 
