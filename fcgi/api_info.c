@@ -252,7 +252,8 @@ static bool take_part(struct info *f, const struct multipart_part *part, struct 
     snprintf(value, sizeof value, "%.*s", (int)(part->data.n < 7 ? part->data.n : 7), (const char *)part->data.p);
     if (!strcmp(part->name, "gps"))
         return take_gps(f, value, a);
-    reply_problem(a, 400, "option_unknown", "the part %.40s is not known; send the image as \"file\"", part->name);
+    reply_problem_option(a, part->name, "option_unknown", "the part %.40s is not known; send the image as \"file\"",
+                         part->name);
     return false;
 }
 

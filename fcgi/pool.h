@@ -139,8 +139,6 @@ struct pool_worker {
 /* Up to n of them; returns how many. */
 int pool_list(struct pool *p, struct pool_worker *out, int n);
 
-/* Refuses everything from now on; those admitted go on. */
-void pool_drain(struct pool *p);
 /* Goes on, but lets workers go that nobody waits for, all but one: another generation takes their place. */
 void pool_retire(struct pool *p); /* accepts NULL */
 

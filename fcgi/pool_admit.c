@@ -12,8 +12,7 @@
 struct pool_refusal {
     const char *reason, *text;
 };
-static const struct pool_refusal refused_drain = { "draining", "this instance is shutting down" },
-                                 refused_queue = { "queue", "the queue is full" },
+static const struct pool_refusal refused_queue = { "queue", "the queue is full" },
                                  refused_uploads = { "uploads", "the queue is full of uploads" },
                                  refused_slots = { "slot_file", "the file that counts workers can't be had" },
                                  refused_bytes = { "memory", "the memory for requests in flight is used up" },
@@ -52,8 +51,6 @@ static const struct pool_refusal *pool_slot_refusal(struct pool *p, enum pool_la
 /* Why not, or NULL: then the bytes are booked. Lock held. */
 static const struct pool_refusal *pool_refusal(struct pool *p, enum pool_lane lane, size_t bytes)
 {
-    if (p->draining)
-        return &refused_drain;
     if (p->slots)
         return pool_slot_refusal(p, lane, bytes);
     while (p->admitted >= p->places)
@@ -191,11 +188,4 @@ void pool_leave(struct pool_ticket *t)
     if (placed)
         pool_slots_leave(p);
     *t = (struct pool_ticket){ 0 };
-}
-
-void pool_drain(struct pool *p)
-{
-    pthread_mutex_lock(&p->lock);
-    p->draining = true;
-    pthread_mutex_unlock(&p->lock);
 }

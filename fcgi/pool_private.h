@@ -80,8 +80,7 @@ struct pool {
     double job_ms;                                   /* moving average of what jobs took */
     struct pool_ratio ratio[IC_FORMATS][IC_FORMATS]; /* by source and result */
     double booked_ms;                                /* up to when the refused were told to come back, on clock_ms() */
-    bool draining;
-    bool retired; /* of the idle only one is kept */
+    bool retired;                                    /* of the idle only one is kept */
     size_t worker_memory;
     uint64_t next_id;
 };

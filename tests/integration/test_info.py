@@ -279,7 +279,7 @@ def test_mistakes(server):
     problem(http("GET", f"{url}?src=large.png"), 422, "limit")
     problem(http("POST", url, b"", {"Content-Type": "image/png"}), 400, "body_empty")
     body, kind = multipart([("other", b"1")])
-    problem(http("POST", url, body, {"Content-Type": kind}), 400, "option_unknown")
+    problem(http("POST", url, body, {"Content-Type": kind}), 400, "option_unknown", "other")
     assert http("DELETE", url).status == 405
 
 

@@ -148,22 +148,6 @@ START_TEST(bodies_do_not_get_all_of_the_budget)
 }
 END_TEST
 
-START_TEST(draining_refuses_all)
-{
-    struct config c = small();
-    struct pool *p = pool_create(&c);
-    struct pool_ticket a, b;
-    struct ic_error e;
-    int retry = 0;
-    ck_assert(pool_admit(p, LANE_UPLOAD, 1, &a, &retry, &e));
-    pool_drain(p);
-    ck_assert(!pool_admit(p, LANE_UPLOAD, 1, &b, &retry, &e));
-    ck_assert(pool_grow(&a, 1)); /* those inside go on */
-    pool_leave(&a);
-    pool_free(p);
-}
-END_TEST
-
 /* With jobs of 200 ms and one worker, five ahead take a second, and what would take longer than the deadline is told
  * so. */
 START_TEST(refusals_tell_how_long_the_queue_is)
@@ -410,7 +394,6 @@ int main(void)
     tcase_add_test(t, uploads_do_not_get_every_place);
     tcase_add_test(t, bytes_are_a_budget);
     tcase_add_test(t, bodies_do_not_get_all_of_the_budget);
-    tcase_add_test(t, draining_refuses_all);
     tcase_add_test(t, refusals_tell_how_long_the_queue_is);
     tcase_add_test(t, quota_replaces_a_worker);
     tcase_add_test(t, the_dead_are_not_counted);
