@@ -225,7 +225,9 @@ static bool read_head(struct request *rq, struct reply *a)
 static bool read_rest(struct request *rq, struct reply *a)
 {
     bool read = rq->content_length >= 0 ? read_known(rq, until(rq), a) : read_unknown(rq, until(rq), a);
-    return read && judge(rq, surplus(rq), a);
+    bool more = read && surplus(rq);
+    dispatch_deadline(rq->gw->dispatch, rq->conn, 0); /* before anybody looks at whether it has passed */
+    return read && judge(rq, more, a);
 }
 
 static bool read_part(struct request *rq, bool (*read)(struct request *rq, struct reply *a), struct reply *a)
