@@ -37,6 +37,8 @@ struct conn {
     /* the dispatcher's own */
     int64_t since_ms; /* silent since */
     bool kept;        /* has served a request */
+    bool told;        /* its peer was told to ask no more */
+    int heedless;     /* answers that it has asked for all the same */
     bool polled;      /* registered with epoll */
     bool lingers;     /* answered; what it still sends is read for a moment, then it is closed */
     bool deaf;        /* that moment is over and it did not look: all it sends is read */

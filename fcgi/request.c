@@ -189,10 +189,13 @@ static bool at_boundary(struct request *rq)
 }
 
 /* A connection that is not kept says so at once: FastCGI has no word for it, and until the peer sees the end of the
- * stream it may choose this connection for its next request, whose loss it would report as our failure. */
+ * stream it may choose this connection for its next request, whose loss it would report as our failure.
+ *
+ * Not so in a drain: if it began after the answer did, which therefore said no farewell, that request may be on its way
+ * already. The dispatcher looks whether it is. */
 static enum request_end finish(struct request *rq, bool sent)
 {
-    bool keep = sent && rq->body_done && rq->fx.keepConnection && !dispatch_draining(rq->gw->dispatch);
+    bool keep = sent && rq->body_done && rq->fx.keepConnection;
     if (keep && at_boundary(rq))
         return REQUEST_KEEP;
     shutdown(rq->conn->fd, SHUT_WR);

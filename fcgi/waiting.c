@@ -24,9 +24,10 @@
 
 #include "clock.h"
 
-#define DRAIN_SILENT_MS 1000 /* a server that has connected before a drain began may still send its request */
-#define DRAIN_KEPT_MS   2000 /* the same for one that keeps its connections and will go on asking the next generation */
-#define MANAGEMENTS_MAX 16   /* between two requests */
+#define DRAIN_SILENT_MS 1000  /* a server that has connected before a drain began may still send its request */
+#define RETIRE_MS       10000 /* the same in a reload, and for those that are told: nginx closes once it reads that */
+#define HEEDLESS_MAX    3     /* then it was not unlucky, but does not know what it is told */
+#define MANAGEMENTS_MAX 16    /* between two requests */
 #define LINGER_MS       200
 #define LINGER_BYTES    65536
 #define DEAF_BYTES      (64u << 20) /* as much as the configurations in conf/ let through */
@@ -107,11 +108,13 @@ static bool send_now(const struct conn *c, const uint8_t *p, size_t n)
     return send(c->fd, p, n, MSG_DONTWAIT | MSG_NOSIGNAL) == (ssize_t)n;
 }
 
-/* Tells the server not to ask on this connection again: nginx closes one on which something comes unasked. */
-static void say_farewell(const struct conn *c)
+/* Tells the server not to ask on this connection again: nginx closes one on which something comes unasked. A socket
+ * that is full of an answer does not take it. */
+static void say_farewell(struct conn *c)
 {
     uint8_t farewell[RECORD_HEADER];
-    send_now(c, farewell, record_farewell(farewell, 1)); /* the id that servers use, one request at a time */
+    bool said = send_now(c, farewell, record_farewell(farewell, 1)); /* servers' id, one request at a time */
+    c->told = c->told || said;
 }
 
 /* Takes a management record out of the socket and answers it. The connection is silent again: no request has begun. */
@@ -135,6 +138,12 @@ static bool refuse_role(struct conn *c, const struct record_head *head)
     return send_now(c, end, sizeof end);
 }
 
+/* Whether a connection on which nothing comes is at its end. */
+static bool may_end(const struct waiting *w, const struct conn *c)
+{
+    return w->drains && c->kept && (!w->retires || c->heedless > HEEDLESS_MAX);
+}
+
 enum next { NEXT_WAIT, NEXT_AGAIN, NEXT_CLOSE, NEXT_HAND_OVER };
 
 /* Looks at what lies in the socket. */
@@ -143,7 +152,7 @@ static enum next look(struct waiting *w, struct conn *c, bool hangup)
     struct record_head head;
     ssize_t n = recv(c->fd, w->peek, sizeof w->peek, MSG_PEEK | MSG_DONTWAIT);
     if (n < 0 && (errno == EAGAIN || errno == EINTR))
-        return hangup || (w->drains && !w->retires && c->kept) ? NEXT_CLOSE : NEXT_WAIT;
+        return hangup || may_end(w, c) ? NEXT_CLOSE : NEXT_WAIT;
     if (n <= 0)
         return NEXT_CLOSE;
     note_first_byte(w, c);
@@ -224,8 +233,10 @@ void waiting_returned(struct waiting *w, struct conn *c)
         return;
     }
     c->kept = true;
-    if (w->drains && w->retires) /* its answer may have begun before the drain; said twice does no harm */
+    if (w->drains && w->retires) { /* its answer may have begun before the drain; said twice does no harm */
+        c->heedless += c->told;
         say_farewell(c);
+    }
     waiting_silent(w, c);
     examine(w, c, false);
 }
@@ -256,6 +267,39 @@ static int64_t sooner(int64_t a, int64_t b)
     return a < b ? a : b;
 }
 
+static bool speaks(const struct conn *c)
+{
+    char byte;
+    return recv(c->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
+}
+
+/* c, in idle, was silent when epoll looked last. To close it over a request that has come since would lose that. */
+static void end_silent(struct waiting *w, struct conn *c, int64_t now)
+{
+    if (speaks(c)) {
+        examine(w, c, false);
+    } else if (w->retires && c->kept && !c->told) {
+        conn_remove(&w->idle, c);
+        say_farewell(c);
+        c->told = true; /* or will never be */
+        c->since_ms = now;
+        conn_push(&w->idle, c);
+    } else {
+        waiting_close(w, c);
+    }
+}
+
+static int64_t expire_idle(struct waiting *w, int64_t now, int64_t timeout)
+{
+    while (w->idle.first != NULL) {
+        int64_t due = w->idle.first->since_ms + timeout;
+        if (due > now)
+            return due;
+        end_silent(w, w->idle.first, now);
+    }
+    return INT64_MAX;
+}
+
 /* Closes what has waited too long in l, whose oldest comes first. Returns when the next one will have. */
 static int64_t expire_list(struct waiting *w, struct conn_list *l, int64_t now, int64_t timeout)
 {
@@ -284,11 +328,18 @@ static int64_t expire_leaving(struct waiting *w, int64_t now)
     return INT64_MAX;
 }
 
+static int64_t silence_ms(const struct waiting *w)
+{
+    if (!w->drains)
+        return w->cfg->idle_timeout_ms;
+    if (!w->retires)
+        return DRAIN_SILENT_MS;
+    return w->cfg->grace_ms / 2 < RETIRE_MS ? w->cfg->grace_ms / 2 : RETIRE_MS;
+}
+
 int64_t waiting_expire(struct waiting *w, int64_t now_ms)
 {
-    int64_t drained = w->retires ? DRAIN_KEPT_MS : DRAIN_SILENT_MS;
-    int64_t silent = w->drains ? drained : w->cfg->idle_timeout_ms;
-    int64_t next = expire_list(w, &w->idle, now_ms, silent);
+    int64_t next = expire_idle(w, now_ms, silence_ms(w));
     next = sooner(next, expire_list(w, &w->begun, now_ms, w->cfg->header_timeout_ms));
     next = sooner(next, expire_leaving(w, now_ms));
     return sooner(next, expire_list(w, &w->deaf, now_ms, w->drains ? DRAIN_SILENT_MS : w->cfg->body_timeout_ms));
@@ -317,8 +368,11 @@ void waiting_drain(struct waiting *w, bool retires)
 {
     w->drains = true;
     w->retires = retires;
+    int64_t now = clock_ms();
     for (struct conn *c = w->idle.first, *next; c != NULL; c = next) {
         next = c->next;
+        if (retires)
+            c->since_ms = now; /* what it is told now, it can't have heeded before */
         if (c->kept && retires)
             say_farewell(c);
         else if (c->kept)

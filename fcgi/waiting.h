@@ -35,8 +35,8 @@ bool waiting_none(const struct waiting *w);
 /* Closes the one that is missed least: first the answered, then the silent, then the half-sent. There must be one. */
 void waiting_give_way(struct waiting *w);
 /* From now on a kept connection that is silent is closed; a new one has a moment to send its request. retires: another
- * generation serves, so that kept ones have a moment too. A server may be sending a request at the very time at which
- * it is closed, and would call that our failure; one that has been silent for a while hardly will. */
+ * generation serves, so that a kept one is told to ask no more, and its peer has time to close it. A server may be
+ * sending a request at the very time at which we would, and call that our failure; whatever it sends is answered. */
 void waiting_drain(struct waiting *w, bool retires);
 
 #endif

@@ -61,7 +61,7 @@ static inline void loop_setup(void)
 static inline void patient_setup(void)
 {
     cfg_setup();
-    cfg.header_timeout_ms = cfg.idle_timeout_ms = 60000;
+    cfg.header_timeout_ms = cfg.idle_timeout_ms = cfg.grace_ms = 60000;
     loop_start();
 }
 
