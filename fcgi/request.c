@@ -109,6 +109,19 @@ static bool understand(struct request *rq, struct reply *a)
     return true;
 }
 
+static bool is_nginx(const struct request *rq)
+{
+    return strncmp(request_param(rq, "SERVER_SOFTWARE"), "nginx/", 6) == 0;
+}
+
+/* After a body that was not read others are better told by the end of the stream: Apache would take the record for a
+ * sign of life, and send its next request after it. */
+bool request_parts(const struct request *rq)
+{
+    bool parts = dispatch_draining(rq->gw->dispatch) || (!rq->body_done && is_nginx(rq));
+    return rq->fx.keepConnection && parts;
+}
+
 bool request_admit(struct request *rq, enum pool_lane lane, size_t bytes, struct reply *a)
 {
     struct ic_error e = { 0 };
@@ -292,6 +305,8 @@ enum request_end request_serve(struct gateway *g, struct conn *c)
         access_cors(rq, &s->a);
     }
     request_end_input(rq);
+    if (c->expired) /* all of it came at the last moment, but nothing can come any more */
+        rq->body_done = false;
     enum sent sent = answer(s);
     return sent == SENT_PART ? leave_rest(s) : serving_end(s, sent == SENT_ALL);
 }

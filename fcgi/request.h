@@ -44,6 +44,9 @@ struct request {
     struct request_log log;
 };
 
+/* Whether its answer ends with a farewell: the server asked to keep the connection, and is about to lose it. */
+bool request_parts(const struct request *rq);
+
 /* What becomes of the connection. */
 enum request_end {
     REQUEST_CLOSE,

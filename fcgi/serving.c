@@ -22,7 +22,7 @@ static void give(struct serving *s, struct iovec head, struct iovec body)
     struct request *rq = &s->rq;
     record_reply_init(&s->out, (uint16_t)rq->fx.requestId, head, body);
     s->out.open = s->left > 0;
-    s->out.farewell = rq->fx.keepConnection && dispatch_draining(rq->gw->dispatch);
+    s->out.farewell = request_parts(rq);
     s->given += head.iov_len + body.iov_len;
 }
 

@@ -20,7 +20,7 @@ static bool send_part(struct request *rq, const void *p, size_t n, bool last)
     int k;
     record_reply_init(&out, (uint16_t)rq->fx.requestId, (struct iovec){ (void *)p, n }, (struct iovec){ NULL, 0 });
     out.open = !last;
-    out.farewell = rq->fx.keepConnection && dispatch_draining(rq->gw->dispatch);
+    out.farewell = request_parts(rq);
     while (ok && (k = record_reply_next(&out, iov)) > 0) {
         dispatch_deadline(rq->gw->dispatch, rq->conn, clock_ms() + rq->gw->cfg->write_timeout_ms);
         ok = record_send(rq->conn->fd, iov, k);

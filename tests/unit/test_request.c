@@ -1,5 +1,6 @@
 /* One request over a socketpair, with a handler made here: what handlers are told, and what goes back on the wire.
  * Deadlines need the dispatcher's loop and are tested against the whole program. */
+#include "../../fcgi/handoff.h"
 #include "requests.h"
 #include "suite.h"
 
@@ -158,6 +159,63 @@ START_TEST(a_handler_that_forgets_is_a_500)
 }
 END_TEST
 
+/* Farewells: an empty record of standard error behind the answer, so that nginx does not keep the connection. */
+
+static void check_farewell(bool said)
+{
+    uint8_t r[16];
+    ssize_t n = recv(peer, r, sizeof r, MSG_DONTWAIT);
+    if (said) {
+        ck_assert_int_eq(n, 8);
+        ck_assert_mem_eq(r, ((uint8_t[8]){ 1, RECORD_STDERR, 0, 9 }), 8);
+    } else {
+        ck_assert_int_le(n, 0);
+    }
+}
+
+/* If the drain began after the answer did, the next request may be on its way: that is the dispatcher's to see. */
+START_TEST(in_a_drain_the_connection_stays_open)
+{
+    uint8_t c;
+    atomic_store(&((struct handoff *)gw.dispatch)->draining, true);
+    put_header("GET", "/", NULL);
+    put_body(0);
+    ck_assert(serve());
+    read_answer();
+    check_farewell(true);
+    ck_assert_int_eq(recv(peer, &c, 1, MSG_DONTWAIT), -1);
+}
+END_TEST
+
+static const struct {
+    const char *server;
+    bool farewell;
+} servers[] = { { "nginx/1.22.1", true }, { "Apache/2.4.62", false }, { "", false } };
+
+/* nginx keeps a connection once it has sent the whole body, whether that was read or not. */
+START_TEST(a_body_left_unread)
+{
+    put_header("POST", "/", "CONTENT_LENGTH", "100000", "SERVER_SOFTWARE", servers[_i].server, NULL);
+    put_body(100000);
+    ck_assert(!serve());
+    read_answer();
+    check_farewell(servers[_i].farewell);
+}
+END_TEST
+
+/* The deadline for reading has passed just before it was disarmed: everything is here, but the socket is half shut. */
+START_TEST(a_connection_that_is_half_shut)
+{
+    conn.expired = true;
+    put_header("GET", "/", "SERVER_SOFTWARE", "nginx/1.22.1", NULL);
+    put_body(0);
+    ck_assert(!serve());
+    read_answer();
+    ck_assert_int_eq(got.status, 200);
+    check_farewell(true);
+}
+END_TEST
+
 static Suite *suite(void)
 {
     Suite *s = suite_create("request");
@@ -173,6 +231,9 @@ static Suite *suite(void)
     tcase_add_test(t, head_has_the_headers_only);
     tcase_add_test(t, a_client_that_left_gets_nothing);
     tcase_add_test(t, a_handler_that_forgets_is_a_500);
+    tcase_add_test(t, in_a_drain_the_connection_stays_open);
+    tcase_add_loop_test(t, a_body_left_unread, 0, sizeof servers / sizeof *servers);
+    tcase_add_test(t, a_connection_that_is_half_shut);
     suite_add_tcase(s, t);
     return s;
 }
