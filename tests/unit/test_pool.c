@@ -246,31 +246,45 @@ static void *give_thread(void *ctx)
     return NULL;
 }
 
+/* Whether it was seen waiting before its time was up. */
+static bool seen_waiting(const struct errand *late)
+{
+    bool waits = false;
+    while (!waits && clock_ms() < late->job.deadline_ms) {
+        usleep(100);
+        waits = pool_state(n.pool).waiting == 1;
+    }
+    return waits;
+}
+
 /* A worker is handed to somebody whose time has just run out: with the lock held, first the giver queues for it, then
- * the waiter. Whoever gets it first, the worker must be idle in the end. */
+ * the waiter. Whoever gets it first, the worker must be idle in the end. On a busy machine some come too late to wait.
+ */
 START_TEST(a_worker_handed_over_too_late_goes_on)
 {
     memset(&n, 0, sizeof n);
     nursery_open(&n, 1);
-    for (int i = 0; i < 6; i++) {
+    for (int seen = 0; seen < 6;) {
         struct errand late;
         enum ic_code why;
         pthread_t giver;
         errand_init(&late, &n, ACT_COPY, 1000);
         struct worker *w = pool_take(n.pool, &late.job, LANE_UPLOAD, false, &why);
         ck_assert_ptr_nonnull(w);
-        late.job.deadline_ms = clock_ms() + 20;
+        late.job.deadline_ms = clock_ms() + 50;
         errand_start(&late);
-        while (pool_state(n.pool).waiting != 1)
-            usleep(100);
+        bool waits = seen_waiting(&late);
         pthread_mutex_lock(&n.pool->lock);
         ck_assert_int_eq(pthread_create(&giver, NULL, give_thread, w), 0);
-        usleep(90000); /* its deadline and much more, for a busy machine */
+        while (clock_ms() < late.job.deadline_ms + 20)
+            usleep(1000);
         pthread_mutex_unlock(&n.pool->lock);
         pthread_join(giver, NULL);
-        ck_assert_int_eq(errand_join(&late), IC_E_BUSY);
+        enum ic_code code = errand_join(&late);
+        ck_assert(code == IC_E_BUSY || !waits);
         ck_assert_int_eq(pool_state(n.pool).idle, 1);
         ck_assert_int_eq(pool_state(n.pool).waiting, 0);
+        seen += waits;
     }
     close_all();
 }
