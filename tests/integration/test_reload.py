@@ -9,6 +9,7 @@ import signal
 import threading
 import time
 from collections import Counter
+from pathlib import Path
 
 import pytest
 
@@ -125,6 +126,29 @@ def test_no_request_is_lost(start_pixpool, how, keep):
     assert set(got) == {200}, (got, p.nginx_log()[-1500:])
     assert wait_until(lambda: len(p.workers()) == 2, 20)
     assert p.log().count("event=generation ") == ROUNDS
+
+
+def children(pid):
+    return [int(x) for x in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def test_a_request_is_not_lost_when_nginx_reads_the_farewell_late(start_pixpool):
+    """It stands still meanwhile, and then sends what was asked first on the connection that it knows."""
+    p = start(start_pixpool, "on")
+    connection = http_open(p.url)
+    assert http_on(connection, "GET", f"{p.url}/healthz").status == 200
+    (worker,) = children(p.nginx.process.pid)
+    os.kill(worker, signal.SIGSTOP)
+    try:
+        connection.request("GET", "/img/photo.jpg?w=20")
+        os.kill(p.pid, signal.SIGHUP)
+        assert wait_until(lambda: "event=drain " in p.log(), 30)
+        time.sleep(3)  # nothing to wait for: it is a limit of our own that must not pass
+    finally:
+        os.kill(worker, signal.SIGCONT)
+    a = connection.getresponse()
+    assert a.status == 200 and a.read(), p.nginx_log()[-1500:]
+    connection.close()
 
 
 def test_a_reload_takes_the_file_as_it_is_now(start_pixpool, tmp_path):
