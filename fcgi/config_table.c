@@ -138,8 +138,9 @@ const struct config_key config_keys[] = {
       .help = "Time for a request's body to arrive. Beyond: 408." },
     { "write_timeout", CONFIG_MSEC, OFF(write_timeout_ms), .def = "30s", .min = 50, .max = 60 * MINUTE,
       .help = "Time for the web server to take each half megabyte of an answer." },
-    { "idle_timeout", CONFIG_MSEC, OFF(idle_timeout_ms), .def = "1m", .min = 50, .max = DAY,
-      .help = "How long a kept connection may stay silent between requests." },
+    { "idle_timeout", CONFIG_MSEC, OFF(idle_timeout_ms), .def = "90s", .min = 50, .max = DAY,
+      .help = "How long a kept connection may stay silent between requests. More than the web server's own limit (nginx: "
+              "60s), so that it is the server who closes it, and never just as it sends on it." },
     { "grace", CONFIG_MSEC, OFF(grace_ms), .def = "30s", .min = 0, .max = 60 * MINUTE,
       .help = "After SIGTERM, how long running requests may take to finish." },
 

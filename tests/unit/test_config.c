@@ -34,7 +34,7 @@ START_TEST(defaults_are_those_of_the_table)
     ck_assert_int_eq(c.header_timeout_ms, 5000);
     ck_assert_int_eq(c.body_timeout_ms, 30000);
     ck_assert_int_eq(c.write_timeout_ms, 30000);
-    ck_assert_int_eq(c.idle_timeout_ms, 60000);
+    ck_assert_int_eq(c.idle_timeout_ms, 90000);
     ck_assert_int_eq(c.grace_ms, 30000);
     ck_assert_int_eq(c.maxage_s, 3600);
     ck_assert_str_eq(c.ignore_options, "utm_*,fbclid,gclid");
