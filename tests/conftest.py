@@ -32,10 +32,18 @@ SANITIZER_OPTIONS, FOR_TEST_BUILD = "allocator_may_return_null=1", ":handle_segv
 START_S, STOP_S = 20, 15
 
 
+ports = set()
+
+
 def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
+    """One that nobody has at this moment, and another each time."""
+    while True:
+        with socket.socket() as s:
+            s.bind(("127.0.0.1", 0))
+            port = s.getsockname()[1]
+        if port not in ports:
+            ports.add(port)
+            return port
 
 
 def listening(port):
