@@ -37,7 +37,7 @@
 
 /* Generations. */
 
-static void spawner_retire(struct generation *g)
+void spawner_retire(struct generation *g)
 {
     g->retired = true;
     g->kill_ms = clock_ms() + g->c->grace_ms + SPAWNER_MARGIN_MS;

@@ -70,6 +70,10 @@ void generation_free(struct spawner *s, struct generation *g);
 void generation_hear(struct generation *g);                                     /* what its gateway says */
 int64_t generation_due_ms(const struct spawner *s, const struct generation *g); /* the next birth; INT64_MAX: none */
 
+/* spawner.c */
+
+void spawner_retire(struct generation *g); /* its gateway drains; once more does no harm */
+
 /* upgrade.c */
 
 void upgrade_begin(struct spawner *s); /* asks the new binary */

@@ -72,22 +72,28 @@ void upgrade_expire(struct spawner *s)
 
 /* Handing over. */
 
-/* "listen=5 ledger=8 gateway=812:7:0 worker=813 worker=814 gateway=..." */
+static void describe_one(FILE *to, const struct generation *g)
+{
+    if (!g->gateway.pid)
+        return;
+    fprintf(to, " gateway=%d:%d:%d", (int)g->gateway.pid, g->to_gateway, g->place);
+    for (int k = 0; k < g->n; k++)
+        if (g->workers[k].pid)
+            fprintf(to, " worker=%d", (int)g->workers[k].pid);
+}
+
+/* "listen=5 ledger=8 gateway=812:7:0 worker=813 worker=814 gateway=...", of which the last serves: places are used
+ * again, so their order says nothing. */
 static bool describe(const struct spawner *s, char *text, size_t n)
 {
     FILE *to = fmemopen(text, n, "w");
     if (!to)
         return false;
     fprintf(to, "listen=%d ledger=%d", s->listen_fd, ledger_fd());
-    for (int i = 0; i < SPAWNER_GENERATIONS; i++) {
-        const struct generation *g = s->all[i];
-        if (!g || !g->gateway.pid)
-            continue;
-        fprintf(to, " gateway=%d:%d:%d", (int)g->gateway.pid, g->to_gateway, g->place);
-        for (int k = 0; k < g->n; k++)
-            if (g->workers[k].pid)
-                fprintf(to, " worker=%d", (int)g->workers[k].pid);
-    }
+    for (int i = 0; i < SPAWNER_GENERATIONS; i++)
+        if (s->all[i] && s->all[i] != s->serving)
+            describe_one(to, s->all[i]);
+    describe_one(to, s->serving);
     return fclose(to) == 0;
 }
 
@@ -195,10 +201,10 @@ void upgrade_adopt(struct spawner *s, const struct config *c)
         g = next;
     }
     free(text);
-    /* All but the last were draining before; SIGTERM reached them then. */
+    /* All but the last were draining before, or were about to take its place, which is over. */
     for (int i = 0; i < SPAWNER_GENERATIONS; i++)
         if (s->all[i] && s->all[i] != s->serving)
-            s->all[i]->retired = true;
+            spawner_retire(s->all[i]);
     log_line(LOG_LV_INFO, "event=upgraded workers=%d", workers);
 }
 

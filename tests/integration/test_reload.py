@@ -218,6 +218,32 @@ def test_two_generations_keep_within_the_memory_of_one(start_pixpool, how):
     assert wait_until(lambda: upload().status == 200, 20, 0.1)
 
 
+def serving(p):
+    """The gateway that answers who comes now."""
+    return http("GET", f"{p.url}/status.json").json()["gateway"]["pid"]
+
+
+def test_an_upgrade_knows_which_generation_serves(start_pixpool):
+    """Also where an older one, kept by a slow upload, has its place behind a younger one: places are used again."""
+    p = start(start_pixpool)
+    first = p.gateway()
+    os.kill(p.pid, signal.SIGUSR2)
+    assert wait_until(lambda: one_generation(p, first), 20)
+    png = (p.root / "plain.png").read_bytes()
+    with Client(str(p.socket), timeout=30) as slow:
+        slow.send(header(parameters("/api/images/process?w=9", "POST", len(png), CONTENT_TYPE="image/png")))
+        slow.send(record(STDIN, png[:9]))
+        seen = {first, p.gateway()}
+        for _ in range(2):
+            os.kill(p.pid, signal.SIGUSR2)
+            assert wait_until(lambda: serving(p) not in seen, 20)
+            seen.add(serving(p))
+        slow.send(record(STDIN, png[9:]) + record(STDIN))
+        assert slow.read_response().status == 200
+    assert wait_until(lambda: len(p.with_role("gateway")) == 1, 20), "those between are gone"
+    assert p.gateway() == serving(p)
+
+
 def test_a_binary_that_does_not_start_changes_nothing(start_pixpool, tmp_path):
     binary = tmp_path / "pixpool"
     from conftest import BUILD
