@@ -21,7 +21,7 @@ case "$here$dir$socket" in
     ;;
 esac
 
-processes=$((2 * $(nproc)))
+processes=$((2 * $(nproc) > 16 ? 2 * $(nproc) : 16))
 cache=images
 if [ "${CACHE:-on}" = off ]; then cache=off; fi
 # As root, nginx would give its workers to a user who may not enter these directories. Only loopback can reach them.

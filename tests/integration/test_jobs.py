@@ -9,6 +9,7 @@ from PIL import Image
 
 from client import file, http, multipart
 from conftest import kill_session, wait_until
+from metrics import value
 from samples import encoded, scene
 from test_admission import held
 
@@ -144,7 +145,8 @@ def test_delete_stops_what_works_and_removes_all(start_pixpool, spool):
     p = start_pixpool(test_build=True, spool_dir=spool, workers=2, deadline="120s")
     before = p.workers()
     where = location(post(p, *[file(jpeg(50))] * 6, query="?x-test=hang"))
-    assert wait_until(lambda: state(p, where)["state"] == "running", 10)
+    assert wait_until(lambda: value(p, 'pixpool_workers{state="busy"}') == 2, 10)
+    assert state(p, where)["state"] == "running"
     assert http("DELETE", p.url + where).status == 204
     assert state(p, where)["state"] == "cancelled"
     assert wait_until(lambda: not set(p.workers()) & set(before), 10), "workers that hang are killed"
