@@ -219,9 +219,11 @@ static bool read_head(struct request *rq, struct reply *a)
 {
     int64_t most = rq->content_length >= 0 ? rq->content_length : rq->gw->cfg->max_body;
     size_t n = most < HEAD ? (size_t)most : HEAD;
-    if (move_to(rq, n, a))
-        read_some(rq, n, until(rq));
-    return rq->body != NULL;
+    if (!move_to(rq, n, a))
+        return false;
+    read_some(rq, n, until(rq));
+    dispatch_deadline(rq->gw->dispatch, rq->conn, 0);
+    return true;
 }
 
 static bool read_rest(struct request *rq, struct reply *a)
@@ -238,7 +240,6 @@ static bool read_part(struct request *rq, bool (*read)(struct request *rq, struc
     pool_read_begin(&rq->ticket);
     bool ok = read(rq, a);
     pool_read_end(&rq->ticket);
-    dispatch_deadline(rq->gw->dispatch, rq->conn, 0);
     int64_t took_us = clock_us() - from_us;
     rq->log.read_ms += (double)took_us / 1000;
     rq->deadline_ms += took_us / 1000;
