@@ -124,12 +124,6 @@ static void on_output(void *ctx, const struct job_output *o, const uint8_t *data
         memcpy(&f->facts, data, sizeof f->facts);
 }
 
-/* What a small picture of it would need must be allowed: the same limits, from the header. */
-static bool allowed(struct info *f, struct request *rq, struct reply *a)
-{
-    return image_reply_plan(rq, &f->query, &f->im, a);
-}
-
 static bool look(struct request *rq, void *ctx, struct reply *a)
 {
     const struct info *f = ctx;
@@ -221,7 +215,7 @@ static void answer_get(struct info *f, struct request *rq, struct reply *a)
         reply_error(a, &e, 1);
         return;
     }
-    if (!allowed(f, rq, a) || !request_admit(rq, LANE_INTERACTIVE, sizeof f->facts, a))
+    if (!image_reply_plan(rq, &f->query, &f->im, a) || !request_admit(rq, LANE_INTERACTIVE, sizeof f->facts, a))
         return;
     cache_headers(f, c, etag, a);
     run(f, rq, (struct pool_input){ .p = NULL, .fd = f->source.fd, .n = f->bytes }, a);
@@ -293,7 +287,7 @@ static void post(struct info *f, struct request *rq, struct reply *a)
         reply_error(a, &e, 0);
         return;
     }
-    if (!allowed(f, rq, a))
+    if (!image_reply_plan(rq, &f->query, &f->im, a))
         return;
     f->bytes = file.n;
     reply_header(a, "Cache-Control", "no-store");
@@ -310,7 +304,7 @@ void api_info(struct request *rq, struct reply *a)
     }
     f->source.fd = -1;
     query_init(&f->guard);
-    query_init(&f->query);
+    query_init(&f->query); /* what a small picture of it would need must be allowed: the same limits, from the header */
     f->query.recipe.width = f->query.recipe.height = (struct ic_len){ 1, IC_UNIT_PX };
     if (route_method(rq, "GET, HEAD, POST", a) && take_query(f, rq, a)) {
         bool sent = !strcmp(rq->method, "POST");

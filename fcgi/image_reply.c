@@ -98,20 +98,25 @@ struct pool_forecast image_reply_forecast(const struct image_reply *im)
     return (struct pool_forecast){ .cost_ms = im->plan.cost_ms, .in = im->info.format, .out = im->plan.format };
 }
 
-bool image_reply_plan(struct request *rq, const struct query *q, struct image_reply *im, struct reply *a)
+/* From im->info. */
+static enum ic_code plan(const struct request *rq, const struct query *q, struct image_reply *im, struct ic_error *e)
 {
-    const struct config *c = rq->gw->cfg;
-    struct ic_limits limits = config_limits(c);
-    struct ic_error e = { 0 };
-    rq->log.in = im->info.format;
+    struct ic_limits limits = config_limits(rq->gw->cfg);
     im->recipe = q->recipe;
     if (q->format_auto)
         im->recipe.format = negotiate_format(request_param(rq, "HTTP_ACCEPT"), im->info.alpha);
-    if (ic_plan(&im->recipe, &im->info, &limits, &im->plan, &e) != IC_OK) {
+    return ic_plan(&im->recipe, &im->info, &limits, &im->plan, e);
+}
+
+bool image_reply_plan(struct request *rq, const struct query *q, struct image_reply *im, struct reply *a)
+{
+    struct ic_error e = { 0 };
+    rq->log.in = im->info.format;
+    if (plan(rq, q, im, &e) != IC_OK) {
         reply_error(a, &e, 0);
         return false;
     }
-    im->reserve = image_reply_reserve(&im->plan, (size_t)c->max_result);
+    im->reserve = image_reply_reserve(&im->plan, (size_t)rq->gw->cfg->max_result);
     log_plan(&rq->log, q, im);
     return true;
 }
@@ -120,14 +125,8 @@ bool image_reply_plan(struct request *rq, const struct query *q, struct image_re
 static enum ic_code plan_ahead(const struct request *rq, const struct query *q, struct ic_bytes head,
                                struct image_reply *im, struct ic_error *e)
 {
-    struct ic_limits limits = config_limits(rq->gw->cfg);
     enum ic_code rc = tells_at_end(head) ? IC_E_MORE : ic_probe(head, &im->info, e);
-    if (rc != IC_OK)
-        return rc;
-    im->recipe = q->recipe;
-    if (q->format_auto)
-        im->recipe.format = negotiate_format(request_param(rq, "HTTP_ACCEPT"), im->info.alpha);
-    return ic_plan(&im->recipe, &im->info, &limits, &im->plan, e);
+    return rc == IC_OK ? plan(rq, q, im, e) : rc;
 }
 
 bool image_reply_foresee(struct request *rq, const struct query *q, struct ic_bytes head, struct reply *a)

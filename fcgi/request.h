@@ -78,9 +78,9 @@ bool request_hold(struct request *rq, size_t n, struct reply *a);
 typedef bool request_look(struct request *rq, void *ctx, struct reply *a);
 
 /* Reads the whole body, once it is its turn. look: NULL, or called once in between for a body that is not small, with
- * ctx. false: a holds the error (413 too large, 400 short or empty, 408 too slow) and the connection
- * will not be kept. Needs request_admit_body's ticket, which grows with it.
- * The time it takes has a limit of its own, so the request's deadline moves by it. */
+ * ctx. false: a holds the error (413 too large, 400 short or empty, 408 too slow, or look's own) and the connection
+ * will not be kept. Needs request_admit_body's ticket, which grows with it. The time it takes has a limit of its own,
+ * so the request's deadline moves by it. */
 bool request_read_body(struct request *rq, request_look *look, void *ctx, struct reply *a);
 
 /* Reads a body that is small and in the socket already, without a ticket and without waiting. false: it is not. */

@@ -1,6 +1,6 @@
 #!/bin/bash
 # Writes the configuration of a private nginx to stdout: conf/nginx/run.conf.in with its words filled in.
-# Called by tools/run.sh and by tests/integration/conftest.py, so that both run the same thing.
+# Called by tools/run.sh and by tests/conftest.py, so that both run the same thing.
 #
 #     [CACHE=off] nginx_conf.sh DIR PORT SOCKET [file with more lines for the server block]
 #

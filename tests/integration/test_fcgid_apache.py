@@ -80,6 +80,7 @@ def test_forty_at_once(site, sample_images):
     original = Image.open(sample_images / "photo.jpg").convert("RGB")
     with Watch(site) as watch:
         answers = at_once([f"{site.url}{PHOTO}?w={100 + i}&x-test=busy" for i in range(40)])
+    assert all(answers), f"connections without an answer: {answers.count(None)}\n{site.log()[-3000:]}"
     statuses = collections.Counter(a.status for a in answers)
     print(f"{dict(statuses)}, at most {watch.most} workers in {watch.looks} looks")
     assert set(statuses) <= {200, 503} and statuses[200] >= 14, statuses
